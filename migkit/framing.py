@@ -1,0 +1,120 @@
+"""How a frame is described and built: columns with dtypes and roles, and rows that never pass through floats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pandas as pd
+
+Role = Literal["key", "fact", "measure"]
+
+TEXT = "str"
+INTEGER = "Int64"
+NUMBER = "Float64"
+FLAG = "boolean"
+INSTANT = "datetime64[us, UTC]"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a frame.
+
+    Parameters
+    ----------
+    name : str
+        The column's name; carries its unit (``held_ms``, ``size_bytes``).
+    dtype : str
+        The pandas dtype. ``Int64`` and ``boolean`` are nullable, so no integer ever becomes a float.
+    role : {"key", "fact", "measure"}
+        What the column is for.
+    doc : str
+        One line for people.
+    """
+
+    name: str
+    dtype: str
+    role: Role
+    doc: str
+
+
+@dataclass(frozen=True)
+class FrameSpec:
+    """The columns of one kind of frame, in order."""
+
+    name: str
+    doc: str
+    columns: tuple[Column, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every column name, in order."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The columns that identify a row."""
+        return self._with_role("key")
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """The columns whose difference is a change."""
+        return self._with_role("fact")
+
+    def _with_role(self, role: Role) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns if column.role == role)
+
+    def build(self, rows: Iterable[Mapping[str, Any] | Sequence[Any]]) -> pd.DataFrame:
+        """Build a frame with exactly the columns and dtypes of this contract.
+
+        Parameters
+        ----------
+        rows : iterable of mappings or sequences
+            Mappings may leave columns out (they become missing); sequences follow the order of the columns.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A fresh frame; numbers never pass through floats on the way.
+        """
+        values: dict[str, list[Any]] = {name: [] for name in self.names}
+        for row in rows:
+            if isinstance(row, Mapping):
+                unknown = row.keys() - values.keys()
+                if unknown:
+                    raise KeyError(f"{self.name} has no column {sorted(unknown)}")
+                for name, cells in values.items():
+                    cells.append(row.get(name))
+            else:
+                for cells, cell in zip(values.values(), row, strict=True):
+                    cells.append(cell)
+        return pd.DataFrame({column.name: _series(values[column.name], column.dtype) for column in self.columns})
+
+    def rows(self, frame: pd.DataFrame) -> list[dict[str, Any]]:
+        """Turn a frame back into plain Python rows: ``int``, ``str``, ``bool``, ``datetime`` or ``None``."""
+        columns = {column.name: plain(frame[column.name]) for column in self.columns}
+        return [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+
+
+def _series(values: list[Any], dtype: str) -> pd.Series[Any]:
+    if dtype == TEXT:
+        return pd.Series([None if value is None else str(value) for value in values], dtype="str")
+    if dtype == INSTANT:
+        return pd.Series(pd.to_datetime(values, utc=True).astype(INSTANT), dtype=INSTANT)
+    return pd.Series(values, dtype=dtype)
+
+
+def plain(series: pd.Series[Any]) -> list[Any]:
+    """Return a column as plain Python values, with ``None`` for what is missing."""
+    values = series.astype(object).tolist()
+    return [
+        None if value is None or value is pd.NA or value is pd.NaT or value != value else _unwrap(value)
+        for value in values
+    ]
+
+
+def _unwrap(value: Any) -> Any:
+    if isinstance(value, pd.Timestamp):
+        return value.to_pydatetime()
+    return value.item() if hasattr(value, "item") else value
