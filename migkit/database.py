@@ -1,0 +1,209 @@
+"""``connect()``: from an alias, a URL or an Engine to a :class:`Database`, the noun every verb takes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+from sqlalchemy import URL, Engine, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from migkit import embedded
+from migkit.config import Config, DatabaseConfig, load_config
+from migkit.dialects import dialect_for
+from migkit.dialects.base import Dialect
+from migkit.dialects.postgresql.scratch import ensure_database
+from migkit.errors import ConfigError
+from migkit.redaction import MASK, redact, register_secret
+
+_SECRET_QUERY_KEYS = ("password", "passwd", "sslpassword", "passphrase", "token", "secret")
+
+
+@dataclass(frozen=True, eq=False)
+class Database:
+    """A database migkit can reach.
+
+    Attributes
+    ----------
+    name : str
+        The alias, or what the URL calls it.
+    url : str
+        The URL without secrets.
+    engine : sqlalchemy.Engine
+        For your own queries.
+    dialect : Dialect
+        What migkit knows about the engine.
+    server : str
+        The server's version, as it tells it.
+    protected : bool
+        Changes need confirmation.
+    schemas : tuple of str or None
+        The schemas that captures look at; ``None`` means all.
+    """
+
+    name: str
+    url: str
+    engine: Engine
+    dialect: Dialect
+    server: str
+    protected: bool = False
+    schemas: tuple[str, ...] | None = None
+    _drop: Callable[[], None] | None = field(default=None, repr=False)
+
+    @property
+    def is_scratch(self) -> bool:
+        """Whether migkit made this database and may drop it."""
+        return self._drop is not None
+
+    def drop(self) -> None:
+        """Drop a scratch database, ending its sessions.
+
+        Raises
+        ------
+        ConfigError
+            If migkit did not make this database.
+        """
+        if self._drop is None:
+            raise ConfigError(
+                f"{self.name} was not made by migkit, so migkit does not drop it",
+                next_step="Only databases returned by mk.clone() can be dropped.",
+            )
+        self.close()
+        self._drop()
+
+    def close(self) -> None:
+        """Close pooled connections; the database can still be used afterwards."""
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.is_scratch:
+            self.drop()
+        else:
+            self.close()
+
+    def __repr__(self) -> str:
+        marks = "".join([", protected" if self.protected else "", ", scratch" if self.is_scratch else ""])
+        return f"<Database {self.name}: {self.server} at {self.url}{marks}>"
+
+
+def connect(target: str | URL | Engine | Database, *, config: Config | None = None) -> Database:
+    """Reach a database.
+
+    Parameters
+    ----------
+    target : str, URL, Engine or Database
+        An alias from ``migkit.toml``, a database URL, a SQLAlchemy engine, or ``"embedded"`` for the private
+        PostgreSQL; ``"embedded:NAME"`` is a database of that name there.
+    config : Config, optional
+        Settings to look aliases up in; by default the nearest ``migkit.toml``.
+
+    Returns
+    -------
+    Database
+        The database, reached once to be sure that it answers.
+
+    Raises
+    ------
+    ConfigError
+        If an alias is unknown (the nearest one is named), or a URL cannot be read.
+    ConnectionFailed
+        If the server does not answer or refuses the credentials.
+
+    Examples
+    --------
+    >>> connect("sqlite://").dialect.label
+    'SQLite'
+    """
+    if isinstance(target, Database):
+        return target
+    if isinstance(target, Engine):
+        return _reach(target.url, DatabaseConfig(url=""), None, engine=target)
+    if isinstance(target, URL) or "://" in target:
+        return _reach(_parse(target), DatabaseConfig(url=""), None)
+    config = config or load_config()
+    server, _, name = target.partition(":")
+    if server == "embedded" and target not in config.databases:
+        return _reach(_embedded_database(name or embedded.DEFAULT_DATABASE), DatabaseConfig(url=""), name or server)
+    entry = config.database(target)
+    return _reach(_with_password(_parse(_resolve(entry.url, target)), entry, target), entry, target)
+
+
+def _resolve(value: str, alias: str) -> str:
+    if not value.startswith("env:"):
+        return value
+    variable = value.removeprefix("env:")
+    try:
+        return os.environ[variable]
+    except KeyError:
+        raise ConfigError(
+            f"The environment variable {variable} is not set",
+            where=f"[databases.{alias}]",
+            next_step=f"Set {variable}, then try again.",
+        ) from None
+
+
+def _with_password(url: URL, entry: DatabaseConfig, alias: str) -> URL:
+    return url.set(password=_resolve(entry.password, alias)) if entry.password else url
+
+
+def _parse(url: str | URL) -> URL:
+    try:
+        return make_url(url)
+    except ArgumentError:
+        raise ConfigError(
+            "This is not a database URL", where=redact(str(url)), next_step="Example: postgresql://user@host:5432/name"
+        ) from None
+
+
+def mask_url(url: URL) -> str:
+    """Return a URL as text without secrets, neither in the user part nor in the query."""
+    query = {key: MASK if _is_secret(key) else value for key, value in url.query.items()}
+    # Rendering encodes the mask of a query value like any other.
+    return url.set(query=query).render_as_string(hide_password=True).replace(quote(MASK), MASK)
+
+
+def _is_secret(key: str) -> bool:
+    return any(word in key.lower() for word in _SECRET_QUERY_KEYS)
+
+
+def _register_secrets(url: URL) -> None:
+    register_secret(url.password)
+    for key, value in url.query.items():
+        if _is_secret(key):
+            for one in (value,) if isinstance(value, str) else value:
+                register_secret(one)
+
+
+def _reach(url: URL, entry: DatabaseConfig, alias: str | None, engine: Engine | None = None) -> Database:
+    _register_secrets(url)
+    dialect = dialect_for(url)
+    engine = engine or dialect.create_engine(url)
+    try:
+        with engine.connect() as connection:
+            dialect = dialect.refined(connection)
+            server = dialect.server_version(connection)
+    except (SQLAlchemyError, OSError) as error:
+        engine.dispose()
+        raise dialect.explain_connect_error(error, url) from None
+    return Database(
+        name=alias or dialect.database_name(url),
+        url=mask_url(url),
+        engine=engine,
+        dialect=dialect,
+        server=server,
+        protected=entry.protected,
+        schemas=entry.schemas,
+    )
+
+
+def _embedded_database(name: str) -> URL:
+    return ensure_database(embedded.server_url(), name)

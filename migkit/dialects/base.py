@@ -1,0 +1,370 @@
+"""The contract of an engine: everything migkit needs to know about one, and nothing else knows.
+
+A dialect is stateless; every method takes the connection or engine it works on. What differs in kind is an attribute
+(``transactional_ddl``), what differs in doing is a method (``read_catalog``). What an engine cannot do raises
+:class:`~migkit.errors.UnsupportedFeature`, or is listed in ``unchecked``: never an empty result.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import URL, Connection, Engine
+
+from migkit.errors import MigkitError, UnsupportedFeature
+from migkit.progress import SILENT, Progress
+
+Row = dict[str, Any]
+LockFacts = Literal["exact", "sampled", "none"]
+ScratchHome = Literal["embedded", "file", "server"]
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Everything the catalog says, as rows of :mod:`migkit.frames` (measures that need the data are left out).
+
+    Two kinds of rows carry more than their frame: ``tables`` have ``key`` as a tuple of column names (the primary key,
+    else a unique key without NULLs; empty without either) and ``pages`` (size of the heap, ``None`` where unknown);
+    ``columns`` have ``content_type``, the engine's own token for how the column is digested.
+    """
+
+    default_schema: str
+    tables: list[Row] = field(default_factory=list)
+    columns: list[Row] = field(default_factory=list)
+    constraints: list[Row] = field(default_factory=list)
+    indexes: list[Row] = field(default_factory=list)
+    objects: list[Row] = field(default_factory=list)
+    foreign_keys: list[ForeignKey] = field(default_factory=list)
+    unchecked: list[Row] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ForeignKey:
+    """One foreign key, ready for counting orphans."""
+
+    schema: str
+    table: str
+    name: str
+    columns: tuple[str, ...]
+    referenced_schema: str
+    referenced_table: str
+    referenced_columns: tuple[str, ...]
+    match_full: bool = False
+
+
+@dataclass(frozen=True)
+class TableContent:
+    """What is to be read of one table, and how its rows are told apart.
+
+    Parameters
+    ----------
+    schema, table : str
+        The table.
+    columns : tuple of (name, content_type)
+        The columns to digest, each with the token the catalog gave it.
+    key : tuple of str
+        The key columns; empty for a table without a key.
+    shift : int or None
+        Width of a key segment as a power of two, where the first key column is an integer; else ``None``, and segments
+        are slices of the key's hash.
+    beyond : int or None
+        Rows whose integer key is larger than this are digested apart (``appended``): the largest key of an earlier
+        state, so that rows added since do not disturb the digests of those that were there.
+    pages : int or None
+        Size of the table, where the engine uses it to divide the work.
+    kind : str
+        The kind of the table as the catalog has it.
+    """
+
+    schema: str
+    table: str
+    columns: tuple[tuple[str, str], ...]
+    key: tuple[str, ...] = ()
+    shift: int | None = None
+    beyond: int | None = None
+    pages: int | None = None
+    kind: str = "table"
+
+
+@dataclass(frozen=True)
+class SegmentContent:
+    """The digests of one segment. Sums are plain integers; adding two readings of disjoint rows is adding their sums.
+
+    Parameters
+    ----------
+    segment : int
+        ``key >> shift``, or the slice of the key's hash; 0 for a table without a key.
+    appended : bool
+        The rows beyond :attr:`TableContent.beyond`.
+    rows : int
+        Rows read.
+    sums : mapping of str to (int, int)
+        Per column: rows that are not NULL, and the sum of their hashes modulo 2**64.
+    row_sum : int
+        Sum of the whole-row hashes modulo 2**64, for tables without a key; else 0.
+    partitions : mapping of (schema, table) to int
+        Rows per partition, where the table is partitioned.
+    """
+
+    segment: int
+    appended: bool
+    rows: int
+    sums: Mapping[str, tuple[int, int]]
+    row_sum: int = 0
+    partitions: Mapping[tuple[str, str], int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RowDigest:
+    """One row, by the hashes that :class:`SegmentContent` sums up.
+
+    Parameters
+    ----------
+    seed : int
+        The key's hash, by which rows come ordered; the whole row's hash for a table without a key.
+    key : tuple of str
+        The key as text; empty for a table without a key.
+    digests : tuple of (int or None)
+        Per column of the content, modulo 2**64; ``None`` for NULL.
+    """
+
+    seed: int
+    key: tuple[str | None, ...]
+    digests: tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class HeldLock:
+    """A lock that the observed session holds on a relation."""
+
+    relation: str
+    mode: str
+    blocks: str
+
+
+@dataclass(frozen=True)
+class StatementFacts:
+    """What a session's own view says after a statement: the locks it holds, and tables whose storage was replaced."""
+
+    locks: tuple[HeldLock, ...] = ()
+    rewritten: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Wait:
+    """One session seen waiting for another."""
+
+    waiter: int
+    blocker: int
+    relation: str | None
+    mode: str | None
+    waiter_query: str
+    blocker_query: str
+    since: datetime | None = None
+
+
+class SessionObserver(ABC):
+    """Looks at a session from inside, between its statements."""
+
+    @abstractmethod
+    def before_statement(self) -> None:
+        """Called before each statement of the observed session."""
+
+    @abstractmethod
+    def after_statement(self) -> StatementFacts:
+        """Called after each statement that succeeded, in the same session."""
+
+
+class Dialect(ABC):
+    """One engine.
+
+    Attributes
+    ----------
+    name : str
+        ``postgresql``, ``mysql``, ``mariadb``, ``sqlite``.
+    label : str
+        For people: ``PostgreSQL``.
+    sql_dialect : str
+        The name sqlglot knows it by.
+    transactional_ddl : bool
+        A failed migration can be rolled back as a whole.
+    journals_beside : bool
+        A second session can write the journal while the migration runs; else the journal is written before and after.
+    lock_facts : {"exact", "sampled", "none"}
+        How locks of a run are known.
+    sees_waiters : bool
+        A second session can see who waits for whom.
+    capture_workers : int
+        How many sessions a capture shares its snapshot among, at the most.
+    fingerprint_method : str
+        Names the hash and how it is fed; digests of different methods are not comparable.
+    extra : str
+        The extra of migkit that brings the driver; empty where none is needed.
+    scratch_home : {"embedded", "file", "server"}
+        Where scratch databases are made by default: on the embedded server, as a file, on the source's own server.
+    """
+
+    name: str
+    label: str
+    sql_dialect: str
+    transactional_ddl: bool
+    journals_beside: bool
+    lock_facts: LockFacts
+    sees_waiters: bool
+    capture_workers: int
+    fingerprint_method: str
+    extra: str
+    scratch_home: ScratchHome
+
+    # --- connecting -------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def create_engine(self, url: URL, **options: Any) -> Engine:
+        """Return an engine whose sessions behave alike everywhere: transactions begin where SQL says so, names and
+        values are read exactly, the session names itself 'migkit'.
+        """
+
+    @abstractmethod
+    def explain_connect_error(self, error: Exception, url: URL) -> MigkitError:
+        """Turn a driver's error while connecting into one sentence: unreachable, refused password, no such database."""
+
+    @abstractmethod
+    def explain_error(self, error: Exception) -> str:
+        """Return the server's message of a failed statement as one clean line, with its code and hint."""
+
+    def is_permission_error(self, error: Exception) -> bool:
+        """Tell whether a driver's error means that a right is missing, so that the rest of the work can go on."""
+        return False
+
+    @abstractmethod
+    def server_version(self, connection: Connection) -> str:
+        """Return the version as the server tells it: ``PostgreSQL 18.1``."""
+
+    def refined(self, connection: Connection) -> Dialect:
+        """Return the dialect of the server that really answers; a URL cannot tell MySQL from MariaDB."""
+        return self
+
+    @abstractmethod
+    def default_schema(self, connection: Connection) -> str:
+        """Return the schema that unqualified names go to."""
+
+    def quote(self, *parts: str) -> str:
+        """Quote an identifier, or a dotted path of them."""
+        return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+
+    # --- capture ----------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def snapshot(self, engine: Engine, workers: int) -> AbstractContextManager[list[Connection]]:
+        """Open read-only sessions that all see one instant; at least one, at most `workers`. Nothing stays behind."""
+
+    @abstractmethod
+    def read_catalog(self, connection: Connection, schemas: Sequence[str] | None) -> Catalog:
+        """Read all schema facts with a fixed number of queries; `None` means every schema that is not the engine's."""
+
+    @abstractmethod
+    def integer_key_range(self, connection: Connection, content: TableContent) -> tuple[int, int] | None:
+        """Return the smallest and largest value of the first key column if it is an integer, else ``None``."""
+
+    @abstractmethod
+    def content_tasks(self, content: TableContent) -> list[Any]:
+        """Divide the reading of a table into tasks for parallel sessions; their results add up."""
+
+    @abstractmethod
+    def read_content(self, connection: Connection, content: TableContent, task: Any) -> Iterator[SegmentContent]:
+        """Digest the rows of one task inside the server."""
+
+    def read_rows(
+        self, connection: Connection, content: TableContent, segments: Sequence[int] | None
+    ) -> Iterator[RowDigest]:
+        """Stream the digests of rows one by one, ordered by seed; `None` means every segment, appended rows too."""
+        raise UnsupportedFeature(f"{self.label} cannot compare rows one by one")
+
+    @abstractmethod
+    def count_orphans(self, connection: Connection, foreign_key: ForeignKey) -> int:
+        """Count rows whose parent does not exist, by the key's MATCH rule, whether or not the engine enforces it."""
+
+    # --- run --------------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def session_id(self, connection: Connection) -> int | None:
+        """Return the server's number of this session, where it has one."""
+
+    @abstractmethod
+    def canceller(self, connection: Connection) -> Callable[[], None]:
+        """Return a function that cancels the session's running statement on the server, callable from any thread."""
+
+    @abstractmethod
+    def set_lock_timeout(self, connection: Connection, seconds: float | None) -> None:
+        """Limit how long the session waits for a lock."""
+
+    @abstractmethod
+    def must_run_outside_transaction(self, sql: str) -> bool:
+        """Tell whether the engine refuses this statement inside a transaction."""
+
+    @abstractmethod
+    def observe(self, connection: Connection) -> SessionObserver:
+        """Return an observer of the session that runs the migration."""
+
+    @abstractmethod
+    def waits(self, connection: Connection, session: int) -> list[Wait]:
+        """Return who waits for `session` now, directly or behind others, and whom it waits for itself."""
+
+    def held_locks(self, connection: Connection, session: int) -> list[HeldLock]:
+        """Return sampled locks of another session; only for statements outside transactions, where nothing else is
+        known.
+        """
+        return []
+
+    def lock_source(self, connection: Connection) -> str:
+        """Say where lock facts come from, for people."""
+        return {
+            "exact": "the session's own view of its locks",
+            "sampled": "samples taken by a second session",
+            "none": "nowhere: this engine does not show its locks",
+        }[self.lock_facts]
+
+    def alter_algorithm(self, connection: Connection, sql: str) -> str | None:
+        """Apply an ``ALTER TABLE`` to an empty copy of the schema, and return how the server does it.
+
+        Parameters
+        ----------
+        connection : Connection
+            A session on a scratch database without rows; the statement takes effect there.
+        sql : str
+            The statement.
+
+        Returns
+        -------
+        str or None
+            Algorithm and lock level, ``INPLACE, LOCK=NONE``; ``None`` where the engine knows no such thing, or the
+            statement is none that has an algorithm.
+        """
+        return None
+
+    # --- scratch databases ------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def create_scratch(self, home: URL | None, name: str) -> URL:
+        """Create an empty database called `name` and return its URL."""
+
+    @abstractmethod
+    def list_scratch(self, home: URL | None) -> list[str]:
+        """Return the names of scratch databases that exist on `home`; what a crash left behind shows here."""
+
+    @abstractmethod
+    def drop_scratch(self, url: URL) -> None:
+        """Drop a database made by :meth:`create_scratch`, ending sessions that still use it."""
+
+    @abstractmethod
+    def copy(self, source: URL, target: URL, *, schema_only: bool = False, progress: Progress = SILENT) -> None:
+        """Copy `source` into the empty database `target`, reading it in one snapshot and writing nothing to it."""
+
+    def database_name(self, url: URL) -> str:
+        """Return what people call the database at this URL."""
+        return url.database or self.label
