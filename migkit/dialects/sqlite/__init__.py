@@ -1,0 +1,141 @@
+"""SQLite: the client is the server, a database is a file, and a write locks all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine
+
+from migkit.dialects.base import (
+    Catalog,
+    Dialect,
+    ForeignKey,
+    RowDigest,
+    SegmentContent,
+    SessionObserver,
+    TableContent,
+    Wait,
+)
+from migkit.dialects.sqlite import catalog, explanations, observer, orphans, row_digests, scratch, session
+from migkit.dialects.sqlite.content import FINGERPRINT_METHOD, integer_key_range, read_content
+from migkit.dialects.sqlite.files import database_file
+from migkit.errors import MigkitError
+from migkit.progress import SILENT, Progress
+
+
+class SQLite(Dialect):
+    """SQLite 3.37 and later, through Python's own driver."""
+
+    name = "sqlite"
+    label = "SQLite"
+    sql_dialect = "sqlite"
+    transactional_ddl = True
+    journals_beside = False
+    lock_facts = "exact"
+    sees_waiters = False
+    capture_workers = 1
+    fingerprint_method = FINGERPRINT_METHOD
+    extra = ""
+    scratch_home = "file"
+
+    def create_engine(self, url: URL, **options: Any) -> Engine:
+        """Return an engine with transactional DDL; ``create=True`` makes a missing file, else it is an error."""
+        return session.create_engine(url, **options)
+
+    def explain_connect_error(self, error: Exception, url: URL) -> MigkitError:
+        """Say whether the file is missing, unreadable, locked or no database."""
+        return explanations.explain_connect_error(error, url)
+
+    def explain_error(self, error: Exception) -> str:
+        """Return SQLite's message with its result code."""
+        return explanations.explain_error(error)
+
+    def is_permission_error(self, error: Exception) -> bool:
+        """Tell whether a module, function or collation is missing that only the application registers."""
+        return explanations.lacks_registration(error)
+
+    def server_version(self, connection: Connection) -> str:
+        """Return the library's version, having made sure that the file is a database."""
+        return session.server_version(connection)
+
+    def default_schema(self, connection: Connection) -> str:
+        """Return ``main``."""
+        return "main"
+
+    def snapshot(self, engine: Engine, workers: int) -> AbstractContextManager[list[Connection]]:
+        """Open one read transaction on one read-only connection."""
+        return session.snapshot(engine)
+
+    def read_catalog(self, connection: Connection, schemas: Sequence[str] | None) -> Catalog:
+        """Read ``sqlite_schema`` and the table-valued pragmas over it."""
+        return catalog.read_catalog(connection, schemas)
+
+    def integer_key_range(self, connection: Connection, content: TableContent) -> tuple[int, int] | None:
+        """Return the range of an integer key; ``None`` if any value is not an integer."""
+        return integer_key_range(connection, content)
+
+    def content_tasks(self, content: TableContent) -> list[Any]:
+        """Return one task: there is one connection."""
+        return [None]
+
+    def read_content(self, connection: Connection, content: TableContent, task: Any) -> Iterator[SegmentContent]:
+        """Digest the rows of a table in batches of bounded size."""
+        return read_content(connection, content)
+
+    def read_rows(
+        self, connection: Connection, content: TableContent, segments: Sequence[int] | None
+    ) -> Iterator[RowDigest]:
+        """Stream row digests, sorted on disk."""
+        return row_digests.read_rows(connection, content, segments)
+
+    def count_orphans(self, connection: Connection, foreign_key: ForeignKey) -> int:
+        """Count rows without a parent, also with ``foreign_keys`` off."""
+        return orphans.count_orphans(connection, foreign_key)
+
+    def session_id(self, connection: Connection) -> int | None:
+        """Return ``None``: sessions have no number."""
+        return None
+
+    def canceller(self, connection: Connection) -> Callable[[], None]:
+        """Return a function that interrupts the connection."""
+        return session.canceller(connection)
+
+    def set_lock_timeout(self, connection: Connection, seconds: float | None) -> None:
+        """Set ``busy_timeout``."""
+        session.set_lock_timeout(connection, seconds)
+
+    def must_run_outside_transaction(self, sql: str) -> bool:
+        """Tell whether SQLite refuses, or silently ignores, the statement inside a transaction."""
+        return session.must_run_outside_transaction(sql)
+
+    def observe(self, connection: Connection) -> SessionObserver:
+        """Return an observer of the write lock and of replaced tables."""
+        return observer.WriteLockObserver(connection)
+
+    def waits(self, connection: Connection, session: int) -> list[Wait]:
+        """Return nothing: nobody can see who waits for a file (``sees_waiters`` is false)."""
+        return []
+
+    def create_scratch(self, home: URL | None, name: str) -> URL:
+        """Create an empty file in a private temporary folder."""
+        return scratch.create_scratch(name)
+
+    def list_scratch(self, home: URL | None) -> list[str]:
+        """Return the names of the files in the private temporary folder."""
+        return scratch.list_scratch()
+
+    def drop_scratch(self, url: URL) -> None:
+        """Delete a file made by :meth:`create_scratch`, with its journal."""
+        scratch.drop_scratch(url)
+
+    def copy(self, source: URL, target: URL, *, schema_only: bool = False, progress: Progress = SILENT) -> None:
+        """Copy through SQLite's backup API, or recreate only what ``sqlite_schema`` holds."""
+        scratch.copy(source, target, schema_only=schema_only, progress=progress)
+
+    def database_name(self, url: URL) -> str:
+        """Return the file's name without its suffix."""
+        path = database_file(url)
+        return Path(path).stem if path else ":memory:"
