@@ -1,0 +1,219 @@
+"""What each result shows of itself, as a card: pure functions over the shape of a result.
+
+Results live in rooms above this one, so they are known here by their attributes alone.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import pandas as pd
+
+from migkit.display.card import Card, Fact, Fold, card_html, card_text
+from migkit.display.lines import (
+    BAD,
+    GOOD,
+    NOTE,
+    WARN,
+    Line,
+    change_counts,
+    check_lines,
+    column_lines,
+    constraint_lines,
+    finding_lines,
+    index_lines,
+    object_lines,
+    orphan_lines,
+    table_lines,
+)
+from migkit.display.units import count, duration, plural, signed
+
+
+class Drawn:
+    """Lets a result draw itself in a terminal and in a notebook."""
+
+    @abstractmethod
+    def card(self) -> Card:
+        """Return what the result shows of itself."""
+
+    def __repr__(self) -> str:
+        return card_text(self.card())
+
+    def _repr_html_(self) -> str:
+        return card_html(self.card())
+
+
+def state_card(state: Any) -> Card:
+    """Return the card of a state."""
+    orphans = int(state.orphans["orphans"].fillna(0).sum())
+    return Card(
+        title=f"State of {state.database}",
+        sign=NOTE,
+        verdict=f"{state.server}, captured {state.captured_at:%Y-%m-%d %H:%M:%S} UTC",
+        figures=(
+            Fact("tables", count(len(state.tables))),
+            Fact("rows", count(state.total_rows)),
+            Fact("orphans", count(orphans)),
+        ),
+        folds=(
+            Fold("Tables", state.tables, ("schema", "table", "kind", "rows", "size_bytes", "key")),
+            Fold("Columns", state.columns, ("table", "column", "type", "nullable", "default", "nulls")),
+            Fold("Constraints", state.constraints, ("table", "name", "kind", "definition", "validated")),
+            Fold("Indexes", state.indexes, ("table", "name", "definition", "unique", "valid")),
+            Fold("Other objects", state.objects, ("kind", "name", "parent", "definition")),
+            Fold("Orphans", state.orphans[state.orphans["orphans"].fillna(0) > 0]),
+            Fold("Not checked", state.unchecked, told=True),
+        ),
+    )
+
+
+def comparison_card(comparison: Any) -> Card:
+    """Return the card of a comparison."""
+    sign, verdict = _comparison_verdict(comparison)
+    return Card(
+        title=f"{comparison.before} → {comparison.after}",
+        sign=sign,
+        verdict=verdict,
+        figures=(
+            Fact("rows", signed(comparison.row_count_diff)),
+            Fact("errors", count(len(comparison.errors))),
+            Fact("new orphans", count(comparison.orphaned_records)),
+        ),
+        lines=tuple(all_lines(comparison) + summary_lines(comparison)),
+        folds=(
+            Fold("Findings", comparison.findings, ("severity", "what", "instead", "id")),
+            Fold("Tables", comparison.tables),
+            Fold("Columns", _changed(comparison.columns)),
+            Fold("Constraints", _changed(comparison.constraints)),
+            Fold("Indexes", _changed(comparison.indexes)),
+            Fold("Other objects", _changed(comparison.objects)),
+            Fold("Not checked", comparison.unchecked, told=True),
+        ),
+    )
+
+
+def _comparison_verdict(comparison: Any) -> tuple[str, str]:
+    if comparison.identical:
+        return GOOD, "identical"
+    if comparison.passed:
+        return GOOD, "passed: nothing was lost or damaged"
+    return BAD, f"failed: {comparison.errors[0]}"
+
+
+def _changed(frame: pd.DataFrame) -> pd.DataFrame:
+    changed = frame["change"] != "unchanged"
+    if "content" in frame.columns:
+        changed |= frame["content"] != "intact"
+    chosen: pd.DataFrame = frame[changed]
+    return chosen
+
+
+def all_lines(comparison: Any) -> list[Line]:
+    """Return one line per table, and one per other thing that changed."""
+    return [
+        *table_lines(comparison.tables),
+        *column_lines(_of_kept_tables(comparison)),
+        *constraint_lines(comparison.constraints),
+        *index_lines(comparison.indexes),
+        *object_lines(comparison.objects),
+        *orphan_lines(comparison.orphans),
+    ]
+
+
+def _of_kept_tables(comparison: Any) -> pd.DataFrame:
+    """Leave out the columns of tables that came or went; the table's line says it."""
+    tables, columns = comparison.tables, comparison.columns
+    whole = tables[tables["change"].isin(["added", "removed"])]
+    gone = set(zip(whole["schema"], whole["table"], strict=True))
+    kept = [name not in gone for name in zip(columns["schema"], columns["table"], strict=True)]
+    # A list, were it empty, would choose columns.
+    chosen: pd.DataFrame = columns[pd.Series(kept, index=columns.index, dtype=bool)]
+    return chosen
+
+
+def changed_lines(comparison: Any) -> list[Line]:
+    """Return one line per thing that differs."""
+    new_orphans = comparison.orphans["orphans_new"].fillna(0) > 0
+    lines = [
+        *table_lines(comparison.tables),
+        *column_lines(_of_kept_tables(comparison)),
+        *constraint_lines(comparison.constraints),
+        *index_lines(comparison.indexes),
+        *object_lines(comparison.objects),
+        *orphan_lines(comparison.orphans[new_orphans]),
+    ]
+    return [line for line in lines if line.sign != GOOD]
+
+
+def summary_lines(comparison: Any) -> list[Line]:
+    """Return the counts per kind."""
+    kinds = ("tables", "columns", "constraints", "indexes", "objects")
+    return [Line(NOTE, f"{kind.capitalize()}: {change_counts(getattr(comparison, kind))}") for kind in kinds]
+
+
+def validation_card(validation: Any) -> Card:
+    """Return the card of a validation."""
+    kept = int(validation.checks["passed"].fillna(False).sum())
+    return Card(
+        title=f"Validation of {validation.migration} on {validation.database}",
+        sign=GOOD if validation.passed else BAD,
+        verdict="passed" if validation.passed else "failed",
+        figures=(Fact("promises", count(len(validation.checks))), Fact("kept", count(kept))),
+        lines=tuple(check_lines(validation.checks)),
+    )
+
+
+def run_folds(run: Any) -> tuple[Fold, ...]:
+    """Return the frames of a run."""
+    return (
+        Fold("Statements", run.statements, ("number", "summary", "seconds", "rows", "outcome", "rewritten", "sql")),
+        Fold("Locks", run.locks, ("relation", "mode", "held_ms", "blocks", "statement", "exact")),
+        Fold("Waits", run.waits, ("relation", "waiter_query", "blocker_query", "waited_ms", "by_migration")),
+        Fold("Not checked", run.unchecked),
+    )
+
+
+def rehearsal_card(trial: Any) -> Card:
+    """Return the card of a rehearsal."""
+    severities = trial.findings["severity"].value_counts()
+    errors, warnings = int(severities.get("error", 0)), int(severities.get("warning", 0))
+    return Card(
+        title=f"Rehearsal of {trial.migration['name']} on {trial.database['name']}",
+        sign=GOOD if trial.passed else BAD,
+        verdict=trial.explain(),
+        figures=(
+            Fact("took", duration(trial.seconds)),
+            Fact("errors", count(errors), plural(warnings, "warning")),
+            Fact("not checked", count(len(trial.unchecked))),
+        ),
+        lines=(
+            *(Line({"done": GOOD, "failed": BAD}.get(step.status, NOTE), _step_text(step)) for step in trial.steps),
+            *finding_lines(trial.findings),
+        ),
+        folds=(
+            Fold("Findings", trial.findings, ("severity", "what", "why", "instead", "id")),
+            Fold("Not checked", trial.unchecked, told=True),
+        ),
+        noun="finding",
+    )
+
+
+def _step_text(step: Any) -> str:
+    detail = f": {step.detail}" if step.detail else ""
+    return f"{step.name} ({duration(step.seconds)}){detail}"
+
+
+def dry_run_card(tried: Any) -> Card:
+    """Return the card of a dry run."""
+    return Card(
+        title=f"Dry run of {tried.migration['name']}",
+        sign=GOOD if tried.passed else BAD,
+        verdict="runs on an empty copy of the schema" if tried.passed else "fails on an empty copy of the schema",
+        figures=(Fact("changes", count(len(tried.changes))),),
+        lines=(
+            *check_lines(tried.checks),
+            *tried.changes,
+            Line(WARN, "nothing was checked about data, locks and durations: that takes a rehearsal"),
+        ),
+    )
