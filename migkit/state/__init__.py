@@ -1,0 +1,1 @@
+"""State: capture, fingerprints, comparison, and the judgement of a comparison."""

@@ -1,0 +1,237 @@
+"""``capture()``: from a live database to a :class:`~migkit.state.snapshot.State`, at one instant, reading only."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from migkit import frames
+from migkit.database import Database
+from migkit.dialects.base import Catalog, Dialect, ForeignKey, Row, TableContent
+from migkit.errors import CaptureFailed, MigkitError, PermissionMissing
+from migkit.progress import SILENT, Progress
+from migkit.state.content import ContentTotals, digest
+from migkit.state.plan import PlannedTable, plan_tables, without_bookkeeping
+from migkit.state.snapshot import State
+
+_CATALOG_ONLY = frozenset({"key", "pages"})
+
+
+def capture(
+    db: Database,
+    *,
+    schemas: Sequence[str] | None = None,
+    like: State | None = None,
+    progress: Progress = SILENT,
+) -> State:
+    """Capture everything that is true of a database at one instant.
+
+    Schema facts come from a fixed number of catalog queries; rows are counted and digested inside the server, in one
+    snapshot shared by several sessions. Nothing is written.
+
+    Parameters
+    ----------
+    db : Database
+        The database.
+    schemas : sequence of str, optional
+        The schemas to look at; by default those the database is configured with, else all that are not the engine's.
+    like : State, optional
+        An earlier state of this database. Rows are told apart by the keys it used, and rows beyond its largest keys are
+        digested apart, so that rows added since do not hide whether those that were there are intact.
+    progress : Progress, optional
+        Where to tell how far it is.
+
+    Returns
+    -------
+    State
+        The state; its frames are described in :mod:`migkit.frames`.
+
+    Raises
+    ------
+    CaptureFailed
+        If the connection is lost, or a table is changed or dropped meanwhile.
+    """
+    dialect = db.dialect
+    progress.begin(f"Capturing {db.name}")
+    captured_at = datetime.now(UTC)
+    try:
+        with dialect.snapshot(db.engine, dialect.capture_workers) as sessions:
+            catalog = without_bookkeeping(dialect.read_catalog(sessions[0], schemas or db.schemas))
+            plans = plan_tables(dialect, sessions[0], catalog, like)
+            reading = _Reading(dialect, catalog, plans, progress)
+            reading.run(sessions)
+    except SQLAlchemyError as error:
+        raise CaptureFailed(
+            f"The capture was broken off: {dialect.explain_error(error)}",
+            where=db.name,
+            next_step="Nothing was left behind; capture again.",
+        ) from error
+    finally:
+        progress.close()
+    return _state(db, captured_at, catalog, reading)
+
+
+@dataclass
+class _Reading:
+    """The reading of all rows: tasks in a queue, one thread per session of the snapshot."""
+
+    dialect: Dialect
+    catalog: Catalog
+    plans: list[PlannedTable]
+    progress: Progress
+    totals: dict[tuple[str, str], ContentTotals] = field(default_factory=dict)
+    orphans: dict[ForeignKey, int] = field(default_factory=dict)
+    unchecked: list[Row] = field(default_factory=list)
+    unread: set[tuple[str, str]] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def run(self, sessions: Sequence[Connection]) -> None:
+        """Work the queue off; the first error stops every worker, and so does Ctrl-C, on the server too."""
+        tasks = deque(self._tasks())
+        self.progress.begin("Reading rows", len(tasks))
+        cancel = [self.dialect.canceller(session) for session in sessions]
+        with ThreadPoolExecutor(max_workers=len(sessions), thread_name_prefix="migkit-capture") as pool:
+            futures = [pool.submit(self._work, session, tasks) for session in sessions]
+            try:
+                wait(futures)
+            except BaseException:
+                tasks.clear()
+                for stop in cancel:
+                    stop()
+                raise
+        for future in futures:
+            future.result()
+
+    def _tasks(self) -> list[tuple[str, Callable[[Connection], None]]]:
+        tasks: list[tuple[str, Callable[[Connection], None]]] = []
+        for content in sorted((plan.content for plan in self.plans), key=lambda one: -(one.pages or 0)):
+            self.totals[content.schema, content.table] = ContentTotals(content)
+            if content.pages == 0 and content.kind != "partitioned":
+                continue
+            tasks += [
+                (f"rows of {content.table}", self._read_task(content, task))
+                for task in self.dialect.content_tasks(content)
+            ]
+        tasks += [(f"orphans of {key.name}", self._orphans_task(key)) for key in self.catalog.foreign_keys]
+        return tasks
+
+    def _read_task(self, content: TableContent, task: Any) -> Callable[[Connection], None]:
+        def read(connection: Connection) -> None:
+            totals = self.totals[content.schema, content.table]
+            try:
+                for reading in self.dialect.read_content(connection, content, task):
+                    with self._lock:
+                        totals.add(reading)
+            except (SQLAlchemyError, PermissionMissing):
+                with self._lock:
+                    self.unread.add((content.schema, content.table))
+                raise
+
+        return read
+
+    def _orphans_task(self, key: ForeignKey) -> Callable[[Connection], None]:
+        def count(connection: Connection) -> None:
+            self.orphans[key] = self.dialect.count_orphans(connection, key)
+
+        return count
+
+    def _work(self, connection: Connection, tasks: deque[tuple[str, Callable[[Connection], None]]]) -> None:
+        while True:
+            with self._lock:
+                if not tasks:
+                    return
+                what, task = tasks.popleft()
+            try:
+                with connection.begin_nested():
+                    task(connection)
+            except (SQLAlchemyError, MigkitError) as error:
+                self._excuse(what, error, tasks)
+            with self._lock:
+                self.progress.advance()
+
+    def _excuse(self, what: str, error: SQLAlchemyError | MigkitError, tasks: deque[Any]) -> None:
+        """Note what may not be read and go on; give everything up for any other error."""
+        with self._lock:
+            if isinstance(error, PermissionMissing):
+                self.unchecked.append({"what": what, "why": error.what})
+            elif isinstance(error, SQLAlchemyError) and self.dialect.is_permission_error(error):
+                self.unchecked.append({"what": what, "why": self.dialect.explain_error(error)})
+            else:
+                tasks.clear()
+                raise error
+
+
+def _state(db: Database, captured_at: datetime, catalog: Catalog, reading: _Reading) -> State:
+    segments = [row for totals in reading.totals.values() for row in totals.segment_rows()]
+    partitions = {name: rows for totals in reading.totals.values() for name, rows in totals.partitions.items()}
+    key_maxima = {(plan.content.schema, plan.content.table): plan.key_max for plan in reading.plans}
+    return State(
+        database=db.name,
+        server=db.server,
+        engine=db.dialect.label,
+        captured_at=captured_at,
+        fingerprint_method=db.dialect.fingerprint_method,
+        default_schema=catalog.default_schema,
+        tables=frames.TABLES.build(_table_row(row, reading, partitions, key_maxima) for row in catalog.tables),
+        columns=frames.COLUMNS.build(_column_row(row, reading) for row in catalog.columns),
+        constraints=frames.CONSTRAINTS.build(catalog.constraints),
+        indexes=frames.INDEXES.build(catalog.indexes),
+        objects=frames.OBJECTS.build(catalog.objects),
+        orphans=frames.ORPHANS.build(_orphan_row(key, reading) for key in catalog.foreign_keys),
+        segments=frames.SEGMENTS.build(segments),
+        unchecked=frames.UNCHECKED.build([*catalog.unchecked, *reading.unchecked]),
+    )
+
+
+def _table_row(
+    row: Row,
+    reading: _Reading,
+    partitions: dict[tuple[str, str], int],
+    key_maxima: dict[tuple[str, str], int | None],
+) -> Row:
+    name = (row["schema"], row["table"])
+    facts: Row = {key: value for key, value in row.items() if key not in _CATALOG_ONLY}
+    totals = reading.totals.get(name)
+    if totals is None:
+        return facts | {"rows": partitions.get(name, 0 if row["kind"] == "partition" else None)}
+    content = totals.content
+    if name in reading.unread:
+        return facts
+    return facts | {
+        "rows": totals.rows,
+        "key": json.dumps(content.key, ensure_ascii=False) if content.key else None,
+        "shift": content.shift,
+        "key_max": key_maxima.get(name),
+        "beyond": content.beyond,
+        "row_fingerprint": None if content.key else digest(totals.row_sum),
+    }
+
+
+def _column_row(row: Row, reading: _Reading) -> Row:
+    facts: Row = {key: value for key, value in row.items() if key != "content_type"}
+    name = (row["schema"], row["table"])
+    totals = reading.totals.get(name)
+    if totals is None or name in reading.unread or not row.get("content_type"):
+        return facts
+    nulls, fingerprint = totals.column_digest(row["column"])
+    return facts | {"nulls": nulls, "fingerprint": fingerprint}
+
+
+def _orphan_row(key: ForeignKey, reading: _Reading) -> Row:
+    return {
+        "schema": key.schema,
+        "table": key.table,
+        "constraint": key.name,
+        "columns": json.dumps(key.columns, ensure_ascii=False),
+        "referenced": key.referenced_table,
+        "orphans": reading.orphans.get(key),
+    }

@@ -1,0 +1,230 @@
+"""What happened to tables, columns and their content, by their digests, or by rows where those cannot tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from migkit.dialects.base import Row
+from migkit.state.changes import Pair
+from migkit.state.renames import Contents, Renames
+from migkit.state.segments import (
+    ColumnContent,
+    TableDigest,
+    TableName,
+    aligned,
+    comparable,
+    compare_column,
+    describe_segments,
+)
+
+
+@dataclass(frozen=True)
+class ProvenRows:
+    """What comparing the rows of a table one by one has shown.
+
+    Parameters
+    ----------
+    added, removed : int
+        Rows whose key is in one state only.
+    changed : mapping of str to int
+        Per column: rows whose value differs, among those in both states.
+    """
+
+    added: int
+    removed: int
+    changed: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class TableFact:
+    """What happened to a table."""
+
+    pair: Pair
+    renamed_from: str | None
+    content: str
+
+    @property
+    def name(self) -> TableName:
+        """Its present name."""
+        return (self.pair.key[0], self.pair.key[1])
+
+    @property
+    def change(self) -> str:
+        """What happened to it."""
+        return "renamed" if self.renamed_from else self.pair.change
+
+    @property
+    def rows_before(self) -> int | None:
+        """Rows before."""
+        return self.pair.before["rows"] if self.pair.before else None
+
+    @property
+    def rows_after(self) -> int | None:
+        """Rows after."""
+        return self.pair.after["rows"] if self.pair.after else None
+
+    @property
+    def rows_diff(self) -> int:
+        """Rows after minus rows before; partitions count through their table."""
+        row = self.pair.after or self.pair.before or {}
+        return 0 if row.get("kind") == "partition" else (self.rows_after or 0) - (self.rows_before or 0)
+
+    @property
+    def detail(self) -> str | None:
+        """What differs."""
+        return self.pair.detail
+
+
+@dataclass(frozen=True)
+class ColumnFact:
+    """What happened to a column, and to its content."""
+
+    pair: Pair
+    renamed_from: str | None
+    content: str
+    where: str | None = None
+    changed_rows: int | None = None
+    segments: tuple[int, ...] = ()
+    shift: int | None = None
+
+    @property
+    def table(self) -> TableName:
+        """The table's present name."""
+        return (self.pair.key[0], self.pair.key[1])
+
+    @property
+    def column(self) -> str:
+        """Its present name."""
+        return self.pair.key[2]
+
+    @property
+    def change(self) -> str:
+        """What happened to it."""
+        return "renamed" if self.renamed_from else self.pair.change
+
+    @property
+    def nulls_before(self) -> int | None:
+        """NULLs before."""
+        return self.pair.before["nulls"] if self.pair.before else None
+
+    @property
+    def nulls_after(self) -> int | None:
+        """NULLs after."""
+        return self.pair.after["nulls"] if self.pair.after else None
+
+    @property
+    def detail(self) -> str | None:
+        """What differs."""
+        return self.pair.detail
+
+
+class ContentComparison:
+    """Compares the content of tables and columns, and keeps what it could not."""
+
+    def __init__(
+        self,
+        old: Contents,
+        new: Contents,
+        renames: Renames,
+        proven: Mapping[TableName, ProvenRows],
+        same_method: bool,
+    ) -> None:
+        self._new = new
+        self._proven = proven
+        self._same_method = same_method
+        self._renames = renames
+        self._old_names = {renames.table(*name): name for name in old.tables}
+        self._old_columns = {(*name[:2], new_name): name[2] for name, new_name in renames.columns.items()}
+        self._pairs: dict[TableName, tuple[TableDigest, TableDigest] | None] = {}
+        self._old = old
+        self.unchecked: list[Row] = []
+
+    def column(self, pair: Pair) -> ColumnFact:
+        """Compare one column."""
+        schema, table, column = pair.key
+        renamed_from = self._old_columns.get((schema, table, column))
+        if pair.before is None or pair.after is None:
+            return ColumnFact(pair, None, "added" if pair.before is None else "removed")
+        if pair.before["fingerprint"] is None and pair.after["fingerprint"] is None:
+            return ColumnFact(pair, renamed_from, "intact" if self._is_view((schema, table)) else "not compared")
+        digests = self._digests((schema, table))
+        if digests is None or pair.before["fingerprint"] is None or pair.after["fingerprint"] is None:
+            return ColumnFact(pair, renamed_from, "not compared")
+        old, new = digests
+        result = compare_column(old.columns.get(renamed_from or column, {}), new.columns.get(column, {}))
+        return self._column_fact(pair, renamed_from, result, new)
+
+    def _column_fact(
+        self, pair: Pair, renamed_from: str | None, result: ColumnContent, digest: TableDigest
+    ) -> ColumnFact:
+        schema, table, column = pair.key
+        proven = self._proven.get((schema, table))
+        if proven is not None:
+            rows = proven.changed.get(column, 0)
+            result = ColumnContent("changed", result.segments) if rows else ColumnContent("intact")
+        else:
+            rows = None
+        content: str = result.verdict
+        if content == "intact" and pair.difference("type"):
+            content = "retyped"
+        where = describe_segments(digest, result.segments) or None
+        return ColumnFact(pair, renamed_from, content, where, rows, result.segments, digest.shift)
+
+    def table(self, pair: Pair, columns: list[ColumnFact]) -> TableFact:
+        """Sum up one table from its columns."""
+        name = (pair.key[0], pair.key[1])
+        old_name = self._old_names.get(name, name)
+        renamed_from = old_name[1] if old_name != name else None
+        return TableFact(pair, renamed_from, self._table_content(pair, columns))
+
+    def _table_content(self, pair: Pair, columns: list[ColumnFact]) -> str:
+        if pair.before is None or pair.after is None:
+            return "added" if pair.before is None else "removed"
+        found = {fact.content for fact in columns}
+        for verdict in ("changed", "unproven", "not compared"):
+            if verdict in found:
+                return verdict
+        if self._rows_were_exchanged(pair, columns):
+            return "changed"
+        before, after = pair.before["rows"], pair.after["rows"]
+        return "appended" if (after or 0) > (before or 0) else "intact" if before == after else "rows removed"
+
+    def _rows_were_exchanged(self, pair: Pair, columns: list[ColumnFact]) -> bool:
+        """Compare whole-row digests of a table without a key, where the columns are the same."""
+        if pair.before is None or pair.after is None:
+            return False
+        old, new = pair.before["row_fingerprint"], pair.after["row_fingerprint"]
+        if old is None or new is None or old == new:
+            return False
+        if all(fact.pair.before and fact.pair.after and not fact.pair.difference("position") for fact in columns):
+            return True
+        self.unchecked.append(
+            {
+                "what": f"which values stand in one row of {pair.key[1]}",
+                "why": "the table has no key, and its columns changed; each column's values are complete",
+            }
+        )
+        return False
+
+    def _is_view(self, name: TableName) -> bool:
+        return name not in self._new.tables or self._new.tables[name]["kind"] in ("partition", "shadow")
+
+    def _digests(self, name: TableName) -> tuple[TableDigest, TableDigest] | None:
+        if name not in self._pairs:
+            self._pairs[name] = self._find_digests(name)
+        return self._pairs[name]
+
+    def _find_digests(self, name: TableName) -> tuple[TableDigest, TableDigest] | None:
+        old = self._old.digests.get(self._old_names.get(name, name))
+        new = self._new.digests.get(name)
+        if old is None or new is None or not self._same_method:
+            return None
+        if not comparable(old, self._with_old_names(name, new)):
+            return None
+        return aligned(old, new)
+
+    def _with_old_names(self, name: TableName, digest: TableDigest) -> TableDigest:
+        back = {column: old for (schema, table, column), old in self._old_columns.items() if (schema, table) == name}
+        columns = {back.get(column, column): cells for column, cells in digest.columns.items()}
+        return replace(digest, key=tuple(back.get(column, column) for column in digest.key), columns=columns)

@@ -1,0 +1,257 @@
+"""From facts to findings: pure functions over what differs and what was declared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from migkit.allowances import Allowance
+from migkit.findings import Finding, Rule
+from migkit.state import rules
+from migkit.state.changes import Pair
+from migkit.state.content_facts import ColumnFact, TableFact
+from migkit.state.facts import ComparisonFacts, advanced
+
+CONTENT_RULES = frozenset(
+    rule.id
+    for rule in (
+        rules.TABLE_LOST,
+        rules.COLUMN_LOST,
+        rules.ROWS_LOST,
+        rules.DATA_CHANGED,
+        rules.LOSSY_TYPE,
+        rules.CONTENT_UNPROVEN,
+        rules.NOT_COMPARED,
+    )
+)
+
+# What hangs on a table goes with it; declaring the table is enough.
+_FOLLOWS_ITS_TABLE = frozenset(
+    {"trigger", "rule", "policy", "sequence", "grant", "statistics", "auto_increment", "column grant", "type"}
+)
+
+
+class Declarations:
+    """What a migration declares as intended, and which of it was met."""
+
+    def __init__(self, allowances: Sequence[Allowance]) -> None:
+        self._declared = {(one.verb, one.target): one for one in allowances}
+        self._met: set[tuple[str, str]] = set()
+
+    def covers(self, verb: str, *targets: str) -> bool:
+        """Tell whether one of `targets` was declared, and remember that it was met."""
+        met = [(verb, target) for target in targets if (verb, target) in self._declared]
+        self._met.update(met)
+        return bool(met)
+
+    @property
+    def unmet(self) -> list[Allowance]:
+        """Declarations that nothing corresponded to."""
+        return [one for key, one in self._declared.items() if key not in self._met]
+
+
+def judge(facts: ComparisonFacts, allowances: Sequence[Allowance]) -> list[Finding]:
+    """Judge what differs.
+
+    Parameters
+    ----------
+    facts : ComparisonFacts
+        What differs.
+    allowances : sequence of Allowance
+        What the migration declares.
+
+    Returns
+    -------
+    list of Finding
+        Errors are what was destroyed without being declared.
+    """
+    declared = Declarations(allowances)
+    findings = [
+        *_tables(facts, declared),
+        *_columns(facts, declared),
+        *_constraints(facts, declared),
+        *_indexes(facts, declared),
+        *_objects(facts, declared),
+        *_orphans(facts, declared),
+    ]
+    findings += [
+        rules.ALLOWANCE_UNUSED.finding(str(one), f"{one} was declared and did not happen") for one in declared.unmet
+    ]
+    return findings
+
+
+def _tables(facts: ComparisonFacts, declared: Declarations) -> Iterator[Finding]:
+    for fact in facts.tables:
+        label = facts.label(fact.name)
+        if fact.change == "removed":
+            if not declared.covers("drop_table", label):
+                yield rules.TABLE_LOST.finding(label, f"Table {label} was removed ({_rows(fact.rows_before)})")
+            continue
+        if fact.renamed_from:
+            yield rules.RENAMED.finding(label, f"Table {fact.renamed_from} was renamed to {label}")
+        if fact.detail:
+            yield rules.TABLE_CHANGED.finding(label, f"Table {label} changed: {fact.detail}")
+        yield from _rows_lost(facts, fact, label, declared)
+        if fact.content == "changed" and not fact.pair.differences and not _column_changed(facts, fact):
+            yield rules.DATA_CHANGED.finding(label, f"Values of table {label} moved between rows")
+
+
+def _rows_lost(facts: ComparisonFacts, fact: TableFact, label: str, declared: Declarations) -> Iterator[Finding]:
+    proven = facts.proven.get(fact.name)
+    removed = proven.removed if proven else max(0, (fact.rows_before or 0) - (fact.rows_after or 0))
+    if fact.change == "added" or not removed or fact.pair.key is None:
+        return
+    if fact.pair.after and fact.pair.after["kind"] == "partition":
+        return
+    if not declared.covers("delete_rows", label):
+        yield rules.ROWS_LOST.finding(label, f"Table {label} lost {_rows(removed)}")
+
+
+def _column_changed(facts: ComparisonFacts, table: TableFact) -> bool:
+    return any(fact.table == table.name and fact.content == "changed" for fact in facts.columns)
+
+
+def _columns(facts: ComparisonFacts, declared: Declarations) -> Iterator[Finding]:
+    gone = {fact.name for fact in facts.tables if fact.change == "removed"}
+    tables = {fact.name for fact in facts.tables}
+    for fact in facts.columns:
+        if fact.table in gone or fact.table not in tables:
+            continue
+        where = f"{facts.label(fact.table)}.{fact.column}"
+        if fact.change == "removed":
+            if not declared.covers("drop_column", where):
+                yield rules.COLUMN_LOST.finding(where, f"Column {where} was removed")
+            continue
+        if fact.renamed_from:
+            yield rules.RENAMED.finding(where, f"Column {fact.renamed_from} was renamed to {where}")
+        yield from _column_content(fact, where, facts.label(fact.table), declared)
+        yield from _column_definition(fact, where)
+
+
+def _column_content(fact: ColumnFact, where: str, table: str, declared: Declarations) -> Iterator[Finding]:
+    place = f" ({fact.where})" if fact.where else ""
+    any_column = f"{table}.*"
+    if fact.content == "changed":
+        how_many = f"{_rows(fact.changed_rows)} of " if fact.changed_rows else ""
+        type_change = fact.pair.difference("type")
+        covered = declared.covers("change_data", where, any_column)
+        if type_change:
+            covered = declared.covers("lossy_type", where) or covered
+        if not covered:
+            rule = rules.LOSSY_TYPE if type_change else rules.DATA_CHANGED
+            by = f" with {type_change}" if type_change else ""
+            yield rule.finding(where, f"{how_many}{where} changed{by}{place}".strip())
+    elif fact.content == "unproven" and not declared.covers("change_data", where, any_column):
+        yield rules.CONTENT_UNPROVEN.finding(
+            where, f"Rows came or went among those of {where}; the others were not compared{place}"
+        )
+    elif fact.content == "not compared":
+        yield rules.NOT_COMPARED.finding(where, f"The content of {where} was not compared")
+    elif fact.content == "retyped":
+        yield rules.RETYPED.finding(where, f"{where} has another type and every value: {fact.pair.difference('type')}")
+
+
+def _column_definition(fact: ColumnFact, where: str) -> Iterator[Finding]:
+    others = [str(one) for one in fact.pair.differences if one.fact != "type"]
+    if others:
+        yield rules.COLUMN_CHANGED.finding(where, f"Column {where} changed: {'; '.join(others)}")
+
+
+def _constraints(facts: ComparisonFacts, declared: Declarations) -> Iterator[Finding]:
+    yield from _hanging_on_tables(
+        facts,
+        facts.constraints,
+        declared,
+        "Constraint",
+        "drop_constraint",
+        rules.CONSTRAINT_LOST,
+        rules.CONSTRAINT_CHANGED,
+    )
+
+
+def _indexes(facts: ComparisonFacts, declared: Declarations) -> Iterator[Finding]:
+    yield from _hanging_on_tables(
+        facts, facts.indexes, declared, "Index", "drop_index", rules.INDEX_LOST, rules.INDEX_CHANGED
+    )
+    for pair in facts.indexes:
+        if pair.change == "added" and pair.after and pair.after["valid"] is False:
+            where = f"{facts.label((pair.key[0], pair.key[1]))}.{pair.key[2]}"
+            yield rules.INDEX_INVALID.finding(where, f"Index {where} is not valid")
+
+
+def _hanging_on_tables(
+    facts: ComparisonFacts,
+    pairs: Iterable[Pair],
+    declared: Declarations,
+    noun: str,
+    verb: str,
+    lost: Rule,
+    changed: Rule,
+) -> Iterator[Finding]:
+    """Judge constraints or indexes; those of a table that is gone went with it, those of a dropped column too."""
+    gone = {fact.name for fact in facts.tables if fact.change == "removed"}
+    for pair in pairs:
+        table = (pair.key[0], pair.key[1])
+        if pair.change not in ("removed", "changed") or table in gone:
+            continue
+        where = f"{facts.label(table)}.{pair.key[2]}"
+        if declared.covers(verb, where):
+            continue
+        if pair.change == "removed":
+            yield lost.finding(where, f"{noun} {pair.key[2]} on {facts.label(table)} was removed")
+        elif {one.fact for one in pair.differences} <= {"comment"}:
+            yield rules.OBJECT_CHANGED.finding(where, f"{noun} {where} changed: {pair.detail}")
+        else:
+            yield changed.finding(where, f"{noun} {pair.key[2]} on {facts.label(table)} changed: {pair.detail}")
+
+
+def _objects(facts: ComparisonFacts, declared: Declarations) -> Iterator[Finding]:
+    gone = {facts.label(fact.name) for fact in facts.tables if fact.change == "removed"}
+    for pair in facts.objects:
+        if pair.change not in ("removed", "changed"):
+            continue
+        kind, _, name = pair.key
+        row = pair.before or {}
+        if pair.change == "removed" and kind in _FOLLOWS_ITS_TABLE and row.get("parent") in gone:
+            continue
+        if declared.covers("drop_object", f"{kind}.{name}"):
+            continue
+        if pair.change == "removed":
+            yield rules.OBJECT_LOST.finding(f"{kind} {name}", f"The {kind} {name} was removed")
+        else:
+            rule = rules.OBJECT_DAMAGED if _is_damage(pair) else rules.OBJECT_CHANGED
+            yield rule.finding(f"{kind} {name}", f"The {kind} {name} changed: {pair.detail}")
+
+
+def _is_damage(pair: Pair) -> bool:
+    """Tell whether a changed object lost a part: labels or privileges that are a list, a switch, a sequence's value."""
+    value = pair.difference("value")
+    if value is not None and not advanced(value):
+        return True
+    definition = pair.difference("definition")
+    if definition is None or pair.key[0] not in ("enum", "grant", "trigger", "policy"):
+        return False
+    if pair.key[0] in ("enum", "grant"):
+        return not _is_subsequence(str(definition.before).split(", "), str(definition.after).split(", "))
+    return "disabled" in str(definition.after).lower() and "disabled" not in str(definition.before).lower()
+
+
+def _is_subsequence(parts: Sequence[str], of: Sequence[str]) -> bool:
+    rest = iter(of)
+    return all(part in rest for part in parts)
+
+
+def _orphans(facts: ComparisonFacts, declared: Declarations) -> Iterator[Finding]:
+    for fact in facts.orphans:
+        if not fact.new or fact.new < 0:
+            continue
+        where = f"{facts.label((fact.key[0], fact.key[1]))}.{fact.key[2]}"
+        if not declared.covers("new_orphans", where):
+            yield rules.NEW_ORPHANS.finding(
+                where, f"{_rows(fact.new)} of {fact.key[1]} without a parent in {fact.referenced} ({fact.key[2]})"
+            )
+
+
+def _rows(number: int | None) -> str:
+    if number is None:
+        return "rows"
+    return f"{number:,} row" if number == 1 else f"{number:,} rows"
