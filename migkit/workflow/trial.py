@@ -1,0 +1,303 @@
+"""``rehearse()``: the main path on a clone: up, capture, compare, validate, down, compare, up again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import URL
+
+from migkit import frames
+from migkit.clone.scratch import clone
+from migkit.database import Database
+from migkit.dialects.base import Row
+from migkit.display.units import duration
+from migkit.findings import Finding, to_frame
+from migkit.migration.migration import Direction, Migration
+from migkit.migration.results import Run, RunInterrupted
+from migkit.migration.runner import run
+from migkit.progress import SILENT, Progress
+from migkit.redaction import redact
+from migkit.state.capture import capture
+from migkit.state.comparison import Comparison, compare
+from migkit.state.snapshot import State
+from migkit.workflow.evidence import begin_evidence, finish_evidence, folder_name, git_state, versions
+from migkit.workflow.judgement import RUN_STEPS, judge_rehearsal
+from migkit.workflow.promise import Promise, learn_promise
+from migkit.workflow.proof import needs_proof, prove_rows
+from migkit.workflow.rehearsal import Rehearsal, Status, Step
+from migkit.workflow.validation import Validation, validate_state
+
+Result = TypeVar("Result")
+
+_ALWAYS_UNCHECKED: tuple[tuple[str, str], ...] = (
+    ("the application's queries against the new schema", "no workload was given"),
+    ("waiting and lock queues under production load", "nobody else worked on the clone"),
+    ("durations on production hardware", "the clone runs on this machine, freshly loaded and without bloat"),
+)
+
+
+def rehearse(
+    migration: Migration,
+    db: Database,
+    *,
+    into: str | URL | Database | None = None,
+    require_down: bool = False,
+    timeout: float | None = None,
+    lock_timeout: float | None = None,
+    reports: Path | None = None,
+    progress: Progress = SILENT,
+) -> Rehearsal:
+    """Prove a migration on a clone: what it changes, what it locks, and whether the way back restores everything.
+
+    Parameters
+    ----------
+    migration : Migration
+        The migration.
+    db : Database
+        The database to clone; only read.
+    into : str, URL or Database, optional
+        The server to make the clone on (see :func:`migkit.clone`).
+    require_down : bool
+        Fail a migration that has no way down, instead of reporting it as irreversible.
+    timeout, lock_timeout : float, optional
+        Limits of each run, in seconds.
+    reports : Path, optional
+        The archive to put an evidence folder into; by default nothing is archived.
+    progress : Progress, optional
+        Where to tell how far it is.
+
+    Returns
+    -------
+    Rehearsal
+        The whole proof. A migration that fails gives a failed rehearsal, not an exception.
+
+    Raises
+    ------
+    MigkitError
+        If the work could not be done at all: no clone, no connection.
+    """
+    trial = _Trial(migration, db, into, require_down, timeout, lock_timeout, progress)
+    if reports is not None:
+        name = folder_name(migration.name, "rehearsal", trial.started_at)
+        trial.evidence = begin_evidence(reports, name, trial.head())
+    try:
+        trial.go()
+    except BaseException as error:
+        trial.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "error"
+        trial.error = redact(str(error) or type(error).__name__)
+        finish_evidence(trial.result())
+        if isinstance(error, RunInterrupted):
+            raise KeyboardInterrupt from error
+        raise
+    rehearsal = trial.result()
+    finish_evidence(rehearsal)
+    return rehearsal
+
+
+class _StopError(Exception):
+    """A step failed for which the migration is to blame; what comes after it cannot be done."""
+
+
+@dataclass
+class _Trial:
+    """The rehearsal while it goes on; :meth:`result` freezes it at any moment."""
+
+    migration: Migration
+    source: Database
+    into: str | URL | Database | None
+    require_down: bool
+    timeout: float | None
+    lock_timeout: float | None
+    progress: Progress
+    status: Status = "running"
+    error: str | None = None
+    evidence: Path | None = None
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _clock: float = field(default_factory=time.perf_counter)
+    steps: list[Step] = field(default_factory=list)
+    clone: dict[str, Any] = field(default_factory=dict)
+    states: dict[str, State] = field(default_factory=dict)
+    runs: dict[str, Run] = field(default_factory=dict)
+    comparison: Comparison | None = None
+    rollback: Comparison | None = None
+    validation: Validation | None = None
+    unproven: list[Row] = field(default_factory=list)
+
+    def head(self) -> dict[str, Any]:
+        """What is known before anything starts."""
+        return {
+            "kind": "rehearsal",
+            "started_at": self.started_at.isoformat(),
+            "migration": self._migration(),
+            "database": self._database(),
+        }
+
+    def go(self) -> None:
+        """Do every step; stop at the first that leaves nothing to go on with."""
+        began = time.perf_counter()
+        with self._step("Clone", lambda: clone(self.source, into=self.into, progress=self.progress)) as copy:
+            self.clone = {"server": copy.server, "seconds": time.perf_counter() - began}
+            try:
+                self._prove(copy)
+            except _StopError as reason:
+                self.error = str(reason) or None
+        self.status = "failed" if self._errors() else "passed"
+
+    def _prove(self, copy: Database) -> None:
+        self.migration.prepare(copy)
+        self._capture("before", "Captured before", copy)
+        promise = self._learn(copy)
+        self._run("up", "up", copy)
+        self._capture("after", "Captured after", copy)
+        self.comparison = self._compare("after", "after with before", copy, self.migration.metadata.allow)
+        self.validation = self._step("Validated", lambda: self._validate(promise))
+        if not self.migration.has_down:
+            self.steps.append(Step("Roll back", "skipped", 0.0, "the migration has no way down"))
+            self.progress.note("·", "No way down: nothing to roll back")
+            return
+        self._run("down", "down", copy)
+        self._capture("rolled_back", "Captured after rolling back", copy)
+        self.rollback = self._compare("rolled_back", "rolled back with before", copy, ())
+        self._run("again", "up", copy)
+
+    def _validate(self, promise: Promise) -> Validation:
+        return validate_state(self.migration, promise, self.states["before"], self.states["after"])
+
+    def _learn(self, copy: Database) -> Promise:
+        return self._step("Learned the promise", lambda: learn_promise(self.migration, copy))
+
+    def _capture(self, name: str, words: str, copy: Database) -> None:
+        like = self.states.get("before")
+        self.states[name] = self._step(words, lambda: capture(copy, like=like, progress=self.progress))
+
+    def _compare(self, name: str, words: str, copy: Database, allow: Iterable[str]) -> Comparison:
+        before, after = self.states["before"], self.states[name]
+        allow = tuple(allow)
+        comparison = self._step(f"Compared {words}", lambda: compare(before, after, allow=allow))
+        if not needs_proof(comparison):
+            return comparison
+        proof = self._step("Compared rows one by one", lambda: prove_rows(comparison, before, self.source, copy))
+        self.unproven += proof.unchecked
+        return compare(before, after, allow=allow, proven=proof.proven)
+
+    def _run(self, name: str, direction: Direction, copy: Database) -> None:
+        def execute() -> Run:
+            return run(
+                self.migration,
+                copy,
+                direction=direction,
+                timeout=self.timeout,
+                lock_timeout=self.lock_timeout,
+                progress=self.progress,
+            )
+
+        words = RUN_STEPS[name]
+        began = time.perf_counter()
+        try:
+            result = self.runs[name] = execute()
+        except RunInterrupted as interrupted:
+            self.runs[name] = interrupted.run
+            raise
+        self._done(
+            Step(words, "done" if result.succeeded else "failed", time.perf_counter() - began, result.error or "")
+        )
+        if not result.succeeded:
+            raise _StopError
+
+    def _step(self, name: str, work: Callable[[], Result]) -> Result:
+        began = time.perf_counter()
+        try:
+            result = work()
+        except BaseException as error:
+            self.steps.append(Step(name, "failed", time.perf_counter() - began, redact(str(error))))
+            raise
+        self._done(Step(name, "done", time.perf_counter() - began))
+        return result
+
+    def _done(self, step: Step) -> None:
+        self.steps.append(step)
+        self.progress.note("✓" if step.status == "done" else "✗", f"{step.name} ({duration(step.seconds)})")
+
+    def _errors(self) -> bool:
+        return any(finding.severity == "error" for finding in self._findings())
+
+    def _findings(self) -> list[Finding]:
+        return judge_rehearsal(
+            has_down=self.migration.has_down,
+            require_down=self.require_down,
+            runs=self.runs,
+            comparison=self.comparison,
+            rollback=self.rollback,
+            validation=self.validation,
+            steps=self.steps,
+        )
+
+    def result(self) -> Rehearsal:
+        """Freeze what there is."""
+        return Rehearsal(
+            status=self.status,
+            migration=self._migration(),
+            database=self._database(),
+            clone=self.clone,
+            versions=versions(),
+            git=git_state(self.migration.path),
+            started_at=self.started_at,
+            seconds=time.perf_counter() - self._clock,
+            steps=tuple(self.steps),
+            findings=to_frame(self._findings()),
+            unchecked=frames.UNCHECKED.build(self._unchecked()),
+            before=self.states.get("before"),
+            after=self.states.get("after"),
+            rolled_back=self.states.get("rolled_back"),
+            up=self.runs.get("up"),
+            down=self.runs.get("down"),
+            again=self.runs.get("again"),
+            comparison=self.comparison,
+            rollback=self.rollback,
+            validation=self.validation,
+            error=self.error,
+            evidence=self.evidence,
+        )
+
+    def _unchecked(self) -> list[Row]:
+        rows: dict[tuple[str, str], Row] = {}
+        sources = [
+            *(frames.UNCHECKED.rows(one.unchecked) for one in (self.comparison, self.rollback) if one is not None),
+            *(frames.UNCHECKED.rows(one.unchecked) for one in self.runs.values()),
+            self.unproven,
+            [{"what": what, "why": why} for what, why in _ALWAYS_UNCHECKED],
+        ]
+        for source in sources:
+            for row in source:
+                rows.setdefault((row["what"], row["why"]), row)
+        return list(rows.values())
+
+    def _migration(self) -> dict[str, Any]:
+        metadata = self.migration.metadata
+        return {
+            "name": self.migration.name,
+            "kind": self.migration.kind,
+            "version": metadata.version,
+            "description": metadata.description,
+            "author": metadata.author,
+            "risk": metadata.risk,
+            "estimated_duration": metadata.estimated_duration,
+            "allow": list(metadata.allow),
+            "checksum": self.migration.checksum,
+            "path": self.migration.path.name,
+            "source": redact(self.migration.source),
+            "has_down": self.migration.has_down,
+        }
+
+    def _database(self) -> dict[str, Any]:
+        return {
+            "name": self.source.name,
+            "url": self.source.url,
+            "engine": self.source.dialect.label,
+            "server": self.source.server,
+        }
