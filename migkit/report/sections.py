@@ -1,0 +1,309 @@
+"""The sections of a sign-off report, each a pure function of a rehearsal: what is missing is said, never skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from migkit import frames
+from migkit.display import lines, units
+from migkit.display.card import Fold, details_html, fold_html, lines_html, sign_html
+from migkit.display.escape import escape, shorten
+from migkit.display.lines import BAD, GOOD, NOTE, WARN, Line
+from migkit.display.lock_plot import WEAK, alt_text_lock_durations, lock_durations, merged_locks, strength
+from migkit.display.plots import alt_text_row_count_diff, row_count_diff
+from migkit.display.summary import created_relations
+from migkit.display.tables import frame_html, frame_text
+from migkit.findings import SIGNS
+from migkit.framing import plain
+from migkit.migration.results import Run
+from migkit.report.provenance import provenance, signature
+from migkit.report.section import Fragment, Plot, Section
+from migkit.report.verdict import verdict_fragment, why_no_way_back
+from migkit.state.comparison import Comparison
+from migkit.state.snapshot import State
+from migkit.workflow.rehearsal import Rehearsal
+
+__all__ = [
+    "changes",
+    "findings",
+    "locks",
+    "provenance",
+    "rollback",
+    "signature",
+    "statements",
+    "unchecked",
+    "validation",
+    "verdict",
+]
+
+LINE_LIMIT = 40
+FOLD_LIMIT = 200
+
+_LOCK_COLUMNS = ("relation", "mode", "statement", "held_ms", "blocks", "exact")
+_WAIT_COLUMNS = ("waiter", "blocker", "relation", "mode", "waited_ms", "by_migration", "waiter_query")
+_NOT_REACHED = "Not reached: the rehearsal ended before this step."
+
+
+def verdict(trial: Rehearsal) -> Section:
+    """Return the verdict: the words, why, who, what, when and where, and the three figures that matter."""
+    return Section((verdict_fragment(trial),))
+
+
+def changes(trial: Rehearsal) -> Section:
+    """Return what the migration changed: the rows per table, then every change, then the counts."""
+    comparison = trial.comparison
+    if comparison is None:
+        return _sentence(_NOT_REACHED)
+    told = _change_lines(comparison)
+    plot = Plot(row_count_diff(comparison.tables), alt_text_row_count_diff(comparison.tables))
+    return Section((_lines_fragment(told or [Line(GOOD, "Nothing changed.")]), plot, _change_folds(comparison)))
+
+
+def _change_lines(comparison: Comparison) -> list[Line]:
+    """Return the changes, those inside a table that came or went left out: they say nothing new."""
+    tables = comparison.tables
+    whole = tables[tables["change"].isin(["added", "removed"])]
+    keys = set(zip(whole["schema"], whole["table"], strict=True))
+    told = [line for line in lines.table_lines(tables) if line.sign != GOOD]
+    told += lines.column_lines(_outside(comparison.columns, keys))
+    told += lines.constraint_lines(_outside(comparison.constraints, keys))
+    told += lines.index_lines(_outside(comparison.indexes, keys))
+    told += lines.object_lines(comparison.objects)
+    return told + lines.orphan_lines(comparison.orphans)
+
+
+def _outside(frame: pd.DataFrame, tables: set[tuple[str, str]]) -> pd.DataFrame:
+    outside = [key not in tables for key in zip(frame["schema"], frame["table"], strict=True)]
+    # A list, were it empty, would choose columns instead of rows.
+    return frame[pd.Series(outside, index=frame.index, dtype=bool)]
+
+
+def _change_folds(comparison: Comparison) -> Fragment:
+    parts = (
+        ("Tables", comparison.tables),
+        ("Columns", comparison.columns),
+        ("Constraints", comparison.constraints),
+        ("Indexes", comparison.indexes),
+        ("Other objects", comparison.objects),
+    )
+    counted = [(title, frame) for title, frame in parts if len(frame)]
+    text = "\n".join(f"{title}: {lines.change_counts(frame)}" for title, frame in counted)
+    return Fragment("".join(_changed_fold(title, frame) for title, frame in counted), text)
+
+
+def _changed_fold(title: str, frame: pd.DataFrame) -> str:
+    moved = frame["change"] != "unchanged"
+    touched = _content_touched(frame)
+    heading = f"{title}: {lines.change_counts(frame)}"
+    if (touched & ~moved).any():
+        heading += f"; other data in {units.count(int((touched & ~moved).sum()))}"
+    if not (moved | touched).any():
+        return f'<p class="mk-count">{escape(heading)}</p>'
+    return details_html(heading, frame_html(_filled(frame[moved | touched]), limit=FOLD_LIMIT))
+
+
+def _content_touched(frame: pd.DataFrame) -> pd.Series[bool]:
+    if "content" not in frame:
+        return pd.Series(False, index=frame.index)
+    return ~frame["content"].isin(["intact", "retyped"]) & frame["content"].notna()
+
+
+def _filled(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame without the columns that say nothing in any row."""
+    return frame.loc[:, [bool(frame[name].notna().any()) for name in frame.columns]]
+
+
+def locks(trial: Rehearsal) -> Section:
+    """Return who held what and who waited, while the migration went up."""
+    run = trial.up
+    if run is None:
+        return _sentence(_NOT_REACHED)
+    if not len(run.locks) and not len(run.waits):
+        return _sentence("No lock on a relation was recorded.")
+    created = created_relations(trial.comparison)
+    plot = Plot(
+        lock_durations(run.locks, run.waits, run.statements, created),
+        alt_text_lock_durations(run.locks, run.waits, created),
+    )
+    folds = [Fold("Every lock", _by_time_held(run.locks)), Fold("Every wait", run.waits.loc[:, list(_WAIT_COLUMNS)])]
+    if trial.down is not None:
+        folds.append(Fold("Locks of the way down", _by_time_held(trial.down.locks)))
+    told = [_lock_line(run, created), _wait_line(run), *_created_line(run, created)]
+    return Section((_lines_fragment(told), plot, _folds_fragment(folds)))
+
+
+def _created_line(run: Run, created: frozenset[str]) -> list[Line]:
+    names = sorted(set(plain(run.locks["relation"])) & created)
+    if not names:
+        return []
+    told = shorten(", ".join(names), 200)
+    return [Line(NOTE, f"Not drawn: locks on what the migration made itself, which nobody used yet ({told}).")]
+
+
+def _by_time_held(locks: pd.DataFrame) -> pd.DataFrame:
+    return locks.sort_values("held_ms", ascending=False, kind="stable").loc[:, list(_LOCK_COLUMNS)]
+
+
+def _lock_line(run: Run, created: frozenset[str]) -> Line:
+    strongest = next((row for row in merged_locks(run.locks, created) if row["blocks"]), None)
+    if strongest is None or strength(strongest) == WEAK:
+        return Line(GOOD, "No lock kept anybody from reading or writing.")
+    held = units.milliseconds(strongest["held_ms"])
+    words = f"{strongest['mode']} on {strongest['relation']} for {held}, blocking {strongest['blocks']}"
+    return Line(WARN, f"The strongest lock: {words}.")
+
+
+def _wait_line(run: Run) -> Line:
+    if not len(run.waits):
+        return Line(GOOD, "Nobody waited for the migration.")
+    longest = units.milliseconds(float(run.waits["waited_ms"].max()))
+    return Line(WARN, f"{units.plural(run.waits['waiter'].nunique(), 'session')} waited, the longest for {longest}.")
+
+
+def rollback(trial: Rehearsal) -> Section:
+    """Return the proof of the way back: what came back identical, and what was left behind."""
+    told = [*_down_lines(trial), *_again_lines(trial)]
+    left = [] if trial.rollback is None or trial.rollback.identical else _change_lines(trial.rollback)
+    parts: list[Fragment | Plot] = [_lines_fragment(told)]
+    if left:
+        parts.append(_lines_fragment(left, heading="Left behind, against the start"))
+    return Section(tuple(parts))
+
+
+def _down_lines(trial: Rehearsal) -> list[Line]:
+    if trial.down is None:
+        return [Line(WARN, why_no_way_back(trial))]
+    if not trial.down.succeeded:
+        return [Line(BAD, f"The way down failed: {trial.down.error or 'no reason was recorded'}")]
+    done = Line(GOOD, f"The way down ran in {units.duration(trial.down.seconds)}.")
+    if trial.rollback is None:
+        return [done, Line(WARN, "What it left was not compared with the start.")]
+    if trial.rollback.identical:
+        return [done, Line(GOOD, f"Identical to the start: {_extent(trial.before)}.")]
+    return [done, Line(BAD, "The database did not come back as it was.")]
+
+
+def _extent(state: State | None) -> str:
+    if state is None:
+        return "every table, row and object"
+    parts = (
+        units.plural(len(state.tables), "table"),
+        units.plural(int(state.total_rows or 0), "row"),
+        units.plural(len(state.columns), "column"),
+        units.plural(len(state.constraints), "constraint"),
+        units.plural(len(state.indexes), "index", "indexes"),
+        units.plural(len(state.objects), "other object"),
+    )
+    return ", ".join(parts)
+
+
+def _again_lines(trial: Rehearsal) -> list[Line]:
+    if trial.again is None:
+        return []
+    if trial.again.succeeded:
+        return [Line(GOOD, f"Going up again worked, in {units.duration(trial.again.seconds)}.")]
+    return [Line(BAD, f"Going up again failed: {trial.again.error or 'no reason was recorded'}")]
+
+
+def validation(trial: Rehearsal) -> Section:
+    """Return every promise of the migration that was held against the database."""
+    if trial.validation is None:
+        return _sentence(_NOT_REACHED)
+    told = lines.check_lines(trial.validation.checks)
+    if not told:
+        return _sentence("The migration makes no promise that could be checked.")
+    kept = sum(line.sign == GOOD for line in told)
+    summary = Line(
+        GOOD if kept == len(told) else BAD, f"{units.count(kept)} of {units.plural(len(told), 'promise')} kept."
+    )
+    broken = [line for line in told if line.sign != GOOD]
+    head = _lines_fragment([summary, *broken])
+    fold = details_html("Every promise", lines_html([line for line in told if line.sign == GOOD]))
+    return Section((head, Fragment(fold if kept else "", lines.join(told))))
+
+
+def statements(trial: Rehearsal) -> Section:
+    """Return every statement of every run, its SQL folded."""
+    runs = (("Up", trial.up), ("Down", trial.down), ("Up again", trial.again))
+    ran = [(title, run) for title, run in runs if run is not None]
+    if not ran:
+        return _sentence(_NOT_REACHED)
+    return Section(tuple(_run_fragment(title, run, opened=number == 0) for number, (title, run) in enumerate(ran)))
+
+
+def _run_fragment(title: str, run: Run, *, opened: bool) -> Fragment:
+    told = lines.statement_lines(run.statements)
+    rows = list(zip(told, frames.STATEMENTS.rows(run.statements), strict=True))
+    items = "".join(_statement_html(line, row) for line, row in rows[:FOLD_LIMIT])
+    more = len(rows) - FOLD_LIMIT
+    tail = f'<p class="mk-quiet">and {units.plural(more, "more statement")}</p>' if more > 0 else ""
+    heading = f"{title}: {units.plural(len(rows), 'statement')} in {units.duration(run.seconds)}"
+    return Fragment(
+        details_html(heading, f'<ol class="mk-statements">{items}</ol>{tail}', opened=opened),
+        f"{heading}\n{lines.join(told[:LINE_LIMIT], '  ')}",
+    )
+
+
+def _statement_html(line: Line, row: lines.Row) -> str:
+    about = [f"rewrote {row['rewritten']}"] if row["rewritten"] else []
+    about += (
+        [units.plural(row["rows"], "row")] if (row["rows"] or 0) > 0 and "row" not in (row["summary"] or "") else []
+    )
+    about += ["outside a transaction"] if row["transaction"] == "0" else []
+    tail = f' <span class="mk-quiet">{escape(", ".join(about))}</span>' if about else ""
+    sql = str(row["sql"] or "")
+    shown = sql if len(sql) <= 4000 else sql[:4000] + "\n…"
+    summary = f"<summary>{sign_html(line.sign)}{escape(line.text)}{tail}</summary>"
+    return f"<li><details>{summary}<pre><code>{escape(shown)}</code></pre></details></li>"
+
+
+def findings(trial: Rehearsal) -> Section:
+    """Return every judgement with its reason and what to do instead."""
+    rows = frames.FINDINGS.rows(trial.findings)
+    if not rows:
+        return _sentence("Nothing to remark.")
+    told = rows[:FOLD_LIMIT]
+    items = "".join(_finding_html(row) for row in told)
+    more = len(rows) - len(told)
+    tail = f'<p class="mk-quiet">and {units.plural(more, "more finding")}</p>' if more else ""
+    return Section(
+        (Fragment(f'<ul class="mk-findings">{items}</ul>{tail}', lines.join(lines.finding_lines(trial.findings))),)
+    )
+
+
+def _finding_html(row: lines.Row) -> str:
+    sign = SIGNS.get(row["severity"], NOTE)
+    tone = {"error": "mk-bad", "warning": "mk-warn"}.get(row["severity"], "mk-plain")
+    why = f"<p>{escape(row['why'])}</p>" if row["why"] else ""
+    instead = f"<p><em>Instead:</em> {escape(row['instead'])}</p>" if row["instead"] else ""
+    place = f"{row['severity']} · {row['where']} · {row['id']}"
+    return (
+        f'<li class="{tone}"><p>{sign_html(sign)}<strong>{escape(row["what"])}</strong></p>'
+        f'{why}{instead}<p class="mk-quiet"><small>{escape(place)}</small></p></li>'
+    )
+
+
+def unchecked(trial: Rehearsal) -> Section:
+    """Return what was not looked at; the verdict does not speak for it."""
+    frame = trial.unchecked
+    if not len(frame):
+        return _sentence("Nothing was left out.")
+    return Section((Fragment(frame_html(frame, limit=FOLD_LIMIT), frame_text(frame, limit=LINE_LIMIT)),))
+
+
+def _sentence(text: str) -> Section:
+    return Section((Fragment(f"<p>{escape(text)}</p>", text),))
+
+
+def _lines_fragment(told: Sequence[Line], heading: str | None = None) -> Fragment:
+    shown = lines.capped(told, LINE_LIMIT, "change") if len(told) > LINE_LIMIT else list(told)
+    head = f"<h3>{escape(heading)}</h3>" if heading else ""
+    return Fragment(head + lines_html(shown), "\n".join(filter(None, [heading, lines.join(shown)])))
+
+
+def _folds_fragment(folds: Sequence[Fold]) -> Fragment:
+    filled = [Fold(fold.title, _filled(fold.frame), opened=fold.opened) for fold in folds if len(fold.frame)]
+    text = "\n".join(f"{fold.title}\n{frame_text(fold.frame, limit=LINE_LIMIT)}" for fold in filled)
+    return Fragment("".join(fold_html(fold) for fold in filled), text)
