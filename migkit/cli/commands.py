@@ -1,0 +1,248 @@
+"""The commands; each parses, calls one verb, prints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from migkit import verbs
+from migkit.cli.documents import comparison_document, dry_run_document, rehearsal_document, state_document
+from migkit.cli.options import chosen_database, with_confirmation, with_database, with_json, with_limits
+from migkit.cli.output import RULE, say, say_all, say_json
+from migkit.display.lines import BAD, GOOD, NOTE, Line, check_lines, finding_lines
+from migkit.display.units import count, duration
+from migkit.errors import StateUnreadable
+from migkit.migration.results import Run
+from migkit.state.comparison import Comparison
+from migkit.workflow.dry_run import DryRun
+from migkit.workflow.rehearsal import Rehearsal
+
+SNAPSHOTS = Path("snapshots")
+FAILED = 1
+
+
+def _exit(passed: bool) -> None:
+    if not passed:
+        raise click.exceptions.Exit(FAILED)
+
+
+@click.command()
+@click.argument("migration")
+@click.option("--dry-run", is_flag=True, help="Only try it on an empty copy of the schema.")
+@with_database
+@with_limits
+@with_json
+def test(
+    migration: str,
+    dry_run: bool,
+    database: str | None,
+    timeout: float | None,
+    lock_timeout: float | None,
+    as_json: bool,
+) -> None:
+    """Test MIGRATION on a clone, without archiving evidence."""
+    target = chosen_database(database)
+    if dry_run:
+        tried = verbs.dry_run(migration, target)
+        say_json(dry_run_document(tried)) if as_json else _say_dry_run(tried)
+        _exit(tried.passed)
+        return
+    trial = verbs.rehearse(migration, target, timeout=timeout, lock_timeout=lock_timeout, reports=False)
+    say_json(rehearsal_document(trial)) if as_json else _say_rehearsal(trial)
+    _exit(trial.passed)
+
+
+def _say_dry_run(tried: DryRun) -> None:
+    say_all(check_lines(tried.checks))
+    say("")
+    duration_text, risk = tried.migration["estimated_duration"], tried.migration["risk"]
+    if duration_text:
+        say(f"Estimated execution time, as declared: {duration_text}")
+    if risk:
+        say(f"Risk level, as declared: {risk.upper()}")
+    say("Changes:")
+    say(*(f"  {line}" for line in tried.changes or [Line(NOTE, "none")]))
+    say("", "Nothing was checked about data, locks or durations: that takes `migkit rehearse`.")
+
+
+@click.command()
+@click.argument("migration")
+@with_database
+@with_limits
+@with_confirmation
+@with_json
+def run(
+    migration: str,
+    database: str | None,
+    timeout: float | None,
+    lock_timeout: float | None,
+    confirm: str | None,
+    as_json: bool,
+) -> None:
+    """Run MIGRATION's way up, under observation."""
+    result = verbs.run(
+        migration, chosen_database(database), timeout=timeout, lock_timeout=lock_timeout, confirm=confirm
+    )
+    _say_run(result, as_json)
+
+
+@click.command()
+@click.argument("migration")
+@with_database
+@with_limits
+@with_confirmation
+@with_json
+def rollback(
+    migration: str,
+    database: str | None,
+    timeout: float | None,
+    lock_timeout: float | None,
+    confirm: str | None,
+    as_json: bool,
+) -> None:
+    """Run MIGRATION's way down, under observation."""
+    result = verbs.rollback(
+        migration, chosen_database(database), timeout=timeout, lock_timeout=lock_timeout, confirm=confirm
+    )
+    _say_run(result, as_json)
+
+
+def _say_run(result: Run, as_json: bool) -> None:
+    if as_json:
+        say_json(result.to_document())
+    else:
+        say(str(result))
+    _exit(result.succeeded)
+
+
+@click.command()
+@click.argument("migration", required=False)
+@click.option("--expect-absent", is_flag=True, help="Expect the state after a rollback.")
+@click.option("--expect-version", metavar="VERSION", help="Expect this to be the version applied last.")
+@with_database
+@with_json
+def validate(
+    migration: str | None, expect_absent: bool, expect_version: str | None, database: str | None, as_json: bool
+) -> None:
+    """Hold the database against what MIGRATION promises."""
+    result = verbs.validate(
+        migration, chosen_database(database), expect_absent=expect_absent, expect_version=expect_version
+    )
+    if as_json:
+        say_json(result.to_document() | {"passed": result.passed})
+    else:
+        say_all(check_lines(result.checks))
+        say("", f"Validation of {result.migration} on {result.database}: {'PASSED' if result.passed else 'FAILED'}")
+    _exit(result.passed)
+
+
+@click.command()
+@click.argument("name")
+@with_database
+@with_json
+def snapshot(name: str, database: str | None, as_json: bool) -> None:
+    """Capture the database's state as NAME (a file where NAME ends in .json or .json.zst)."""
+    state = verbs.capture(chosen_database(database))
+    path = state.save(_snapshot_path(name))
+    if as_json:
+        say_json(state_document(state, path))
+        return
+    say(
+        Line(GOOD, f"Captured {state.database}: {count(len(state.tables))} tables, {count(state.total_rows)} rows"),
+        f"  Saved to {path}",
+        f"  Next: migkit compare-snapshots {name} OTHER",
+    )
+
+
+def _snapshot_path(name: str) -> Path:
+    return Path(name) if name.endswith((".json", ".json.zst")) else SNAPSHOTS / f"{name}.json.zst"
+
+
+def _existing_snapshot(name: str) -> Path:
+    path = _snapshot_path(name)
+    if not path.is_file():
+        known = sorted(file.name.removesuffix(".json.zst") for file in SNAPSHOTS.glob("*.json.zst"))
+        raise StateUnreadable(
+            f"There is no snapshot {name!r}",
+            where=str(path),
+            next_step=f"Known: {', '.join(known)}." if known else f"Capture it with: migkit snapshot {name}",
+        )
+    return path
+
+
+@click.command("compare-snapshots")
+@click.argument("before")
+@click.argument("after")
+@click.option("--allow", multiple=True, metavar="ENTRY", help="Intended destruction, such as drop_column:users.flag.")
+@with_json
+def compare_snapshots(before: str, after: str, allow: tuple[str, ...], as_json: bool) -> None:
+    """Compare two captured states; no database is needed."""
+    result = verbs.compare(_existing_snapshot(before), _existing_snapshot(after), allow=allow)
+    if as_json:
+        say_json(comparison_document(result))
+    else:
+        _say_comparison(result)
+    _exit(result.passed)
+
+
+def _say_comparison(result: Comparison) -> None:
+    say(str(result))
+
+
+@click.command()
+@click.argument("migration")
+@click.option("--into", metavar="URL", help="The server to make the clone on.")
+@click.option("--require-down", is_flag=True, help="Fail a migration that has no way down.")
+@click.option("--reports", type=click.Path(path_type=Path), help="The archive [default: reports].")
+@with_database
+@with_limits
+@with_json
+def rehearse(
+    migration: str,
+    into: str | None,
+    require_down: bool,
+    reports: Path | None,
+    database: str | None,
+    timeout: float | None,
+    lock_timeout: float | None,
+    as_json: bool,
+) -> None:
+    """Prove MIGRATION on a clone, and archive a report that can be signed."""
+    trial = verbs.rehearse(
+        migration,
+        chosen_database(database),
+        into=into,
+        require_down=require_down,
+        timeout=timeout,
+        lock_timeout=lock_timeout,
+        reports=reports,
+    )
+    path = verbs.report(trial)
+    if as_json:
+        say_json(rehearsal_document(trial) | {"report": str(path)})
+    else:
+        _say_rehearsal(trial)
+        say(f"  Report: {path}")
+    _exit(trial.passed)
+
+
+def _say_rehearsal(trial: Rehearsal) -> None:
+    say("", RULE, f"REHEARSAL OF {trial.migration['name']} ON {trial.database['name']}", RULE)
+    say_all(finding_lines(trial.findings))
+    say(
+        "",
+        Line(GOOD if trial.passed else BAD, f"{trial.status.upper()} in {duration(trial.seconds)}. {trial.explain()}"),
+    )
+    say(f"  Not checked: {count(len(trial.unchecked))} things, listed in the evidence.")
+    if trial.evidence:
+        say(f"  Evidence: {trial.evidence}")
+
+
+@click.command()
+@click.argument("evidence", type=click.Path(path_type=Path))
+@with_json
+def report(evidence: Path, as_json: bool) -> None:
+    """Make the report of an EVIDENCE folder anew."""
+    path = verbs.report(evidence)
+    say_json({"report": str(path)}) if as_json else say(Line(GOOD, f"Report: {path}"))

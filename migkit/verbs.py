@@ -1,0 +1,412 @@
+"""The public verbs: each turns what people type (a path, an alias) into the nouns its room works with, and calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal
+
+from sqlalchemy import URL, Engine
+
+from migkit.clone import scratch
+from migkit.config import load_config
+from migkit.database import Database, connect
+from migkit.display.progress import default_progress
+from migkit.errors import ProtectedDatabase, StateUnreadable
+from migkit.migration import runner
+from migkit.migration.loading import load_migration
+from migkit.migration.migration import Migration
+from migkit.migration.results import Run
+from migkit.progress import Progress
+from migkit.report import archive as reports
+from migkit.state import capture as capturing
+from migkit.state import comparison
+from migkit.state.comparison import Comparison
+from migkit.state.snapshot import State, load_state
+from migkit.workflow import dry_run as dry_running
+from migkit.workflow import trial, validation
+from migkit.workflow.dry_run import DryRun
+from migkit.workflow.evidence import MANIFEST, load_evidence
+from migkit.workflow.rehearsal import Rehearsal
+from migkit.workflow.validation import Validation
+
+AnyDatabase = str | URL | Engine | Database
+AnyMigration = str | Path | Migration
+
+
+def capture(
+    db: AnyDatabase,
+    *,
+    schemas: Sequence[str] | None = None,
+    like: State | None = None,
+    progress: Progress | None = None,
+) -> State:
+    """Capture everything that is true of a database at one instant; nothing is written.
+
+    Parameters
+    ----------
+    db : str, URL, Engine or Database
+        Alias, URL, engine or database.
+    schemas : sequence of str, optional
+        The schemas to look at; by default all that are not the engine's own.
+    like : State, optional
+        An earlier state of this database, whose keys and key ranges are used again.
+    progress : Progress, optional
+        Where to tell how far it is; by default a bar or lines on the standard error stream.
+
+    Returns
+    -------
+    State
+        Frames ``tables``, ``columns``, ``constraints``, ``indexes``, ``objects``, ``orphans``, ``segments`` and
+        ``unchecked``; columns, dtypes and units are described in :mod:`migkit.frames`.
+
+    Raises
+    ------
+    CaptureFailed
+        If the connection is lost, or a table is changed or dropped meanwhile.
+
+    Examples
+    --------
+    >>> import migkit as mk
+    >>> mk.capture("sqlite://").total_rows
+    0
+    """
+    return capturing.capture(connect(db), schemas=schemas, like=like, progress=progress or default_progress())
+
+
+def compare(before: State | str | Path, after: State | str | Path, *, allow: Iterable[str] = ()) -> Comparison:
+    """Hold two states side by side.
+
+    Parameters
+    ----------
+    before, after : State, str or Path
+        States, or files they were saved to.
+    allow : iterable of str
+        Intended destruction, as ``metadata["allow"]`` declares it.
+
+    Returns
+    -------
+    Comparison
+        ``passed`` if nothing was lost or damaged beyond `allow`; ``identical`` if nothing differs.
+
+    Raises
+    ------
+    NotComparable
+        If the states are of different engines.
+    """
+    return comparison.compare(_state(before), _state(after), allow=allow)
+
+
+def run(
+    migration: AnyMigration,
+    db: AnyDatabase,
+    *,
+    timeout: float | None = None,
+    lock_timeout: float | None = None,
+    confirm: str | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """Run a migration's way up, statement by statement, under observation.
+
+    Parameters
+    ----------
+    migration : str, Path or Migration
+        The migration.
+    db : str, URL, Engine or Database
+        The database.
+    timeout : float, optional
+        Seconds after which the run is cancelled on the server and rolled back.
+    lock_timeout : float, optional
+        Seconds a statement may wait for a lock; by default 5, or as ``migkit.toml`` says.
+    confirm : str, optional
+        The name of the database, if it is protected.
+    progress : Progress, optional
+        Where to tell each statement.
+
+    Returns
+    -------
+    Run
+        ``succeeded`` and ``error``; frames ``statements``, ``locks``, ``waits``. A migration that fails gives a run
+        that did not succeed, not an exception.
+
+    Raises
+    ------
+    ProtectedDatabase
+        If the database is protected and `confirm` is not its name.
+    """
+    return _run("up", migration, db, timeout, lock_timeout, confirm, progress)
+
+
+def rollback(
+    migration: AnyMigration,
+    db: AnyDatabase,
+    *,
+    timeout: float | None = None,
+    lock_timeout: float | None = None,
+    confirm: str | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """Run a migration's way down, statement by statement, under observation.
+
+    Parameters
+    ----------
+    migration : str, Path or Migration
+        The migration.
+    db : str, URL, Engine or Database
+        The database.
+    timeout : float, optional
+        Seconds after which the run is cancelled on the server and rolled back.
+    lock_timeout : float, optional
+        Seconds a statement may wait for a lock; by default 5, or as ``migkit.toml`` says.
+    confirm : str, optional
+        The name of the database, if it is protected.
+    progress : Progress, optional
+        Where to tell each statement.
+
+    Returns
+    -------
+    Run
+        ``succeeded`` and ``error``; frames ``statements``, ``locks``, ``waits``.
+
+    Raises
+    ------
+    MigrationInvalid
+        If there is no way down.
+    ProtectedDatabase
+        If the database is protected and `confirm` is not its name.
+    """
+    return _run("down", migration, db, timeout, lock_timeout, confirm, progress)
+
+
+def _run(
+    direction: Literal["up", "down"],
+    migration: AnyMigration,
+    db: AnyDatabase,
+    timeout: float | None,
+    lock_timeout: float | None,
+    confirm: str | None,
+    progress: Progress | None,
+) -> Run:
+    config = load_config()
+    database = connect(db, config=config)
+    _require_confirmation(database, confirm)
+    return runner.run(
+        load_migration(migration, config=config),
+        database,
+        direction=direction,
+        timeout=timeout or config.migrations.timeout_seconds,
+        lock_timeout=lock_timeout or config.migrations.lock_timeout_seconds,
+        progress=progress or default_progress(),
+    )
+
+
+def _require_confirmation(db: Database, confirm: str | None) -> None:
+    if db.protected and confirm != db.name:
+        raise ProtectedDatabase(
+            f"{db.name} is protected",
+            next_step=f'Confirm with --yes-production {db.name}, or confirm="{db.name}" in Python.',
+        )
+
+
+def validate(
+    migration: AnyMigration | None,
+    db: AnyDatabase,
+    *,
+    expect_absent: bool = False,
+    expect_version: str | None = None,
+    progress: Progress | None = None,
+) -> Validation:
+    """Hold a database against what a migration promises, learned on an empty copy of its schema.
+
+    Parameters
+    ----------
+    migration : str, Path, Migration or None
+        The migration; ``None`` to check only the version.
+    db : str, URL, Engine or Database
+        The database; only read.
+    expect_absent : bool
+        Expect the state after a rollback.
+    expect_version : str, optional
+        Expect this to be the version applied last.
+    progress : Progress, optional
+        Where to tell how far it is.
+
+    Returns
+    -------
+    Validation
+        ``passed``, and ``checks`` with one row per promise.
+
+    Raises
+    ------
+    MigrationInvalid
+        If there is neither a migration nor a version to check.
+    """
+    config = load_config()
+    return validation.validate(
+        None if migration is None else load_migration(migration, config=config),
+        connect(db, config=config),
+        expect_absent=expect_absent,
+        expect_version=expect_version,
+        progress=progress or default_progress(),
+    )
+
+
+def dry_run(migration: AnyMigration, db: AnyDatabase, *, progress: Progress | None = None) -> DryRun:
+    """Apply a migration to an empty copy of a database's schema, and take it back there.
+
+    Parameters
+    ----------
+    migration : str, Path or Migration
+        The migration.
+    db : str, URL, Engine or Database
+        The database; only its schema is read.
+    progress : Progress, optional
+        Where to tell how far it is.
+
+    Returns
+    -------
+    DryRun
+        ``passed``, ``checks`` and ``changes``; nothing about data, locks or durations.
+    """
+    config = load_config()
+    return dry_running.dry_run(
+        load_migration(migration, config=config), connect(db, config=config), progress=progress or default_progress()
+    )
+
+
+def rehearse(
+    migration: AnyMigration,
+    db: AnyDatabase,
+    *,
+    into: str | URL | Database | None = None,
+    require_down: bool = False,
+    timeout: float | None = None,
+    lock_timeout: float | None = None,
+    reports: str | Path | Literal[False] | None = None,
+    progress: Progress | None = None,
+) -> Rehearsal:
+    """Prove a migration on a clone: what it changes, what it locks, and whether the way back restores everything.
+
+    Parameters
+    ----------
+    migration : str, Path or Migration
+        The migration.
+    db : str, URL, Engine or Database
+        The database to clone; only read.
+    into : str, URL or Database, optional
+        The server to make the clone on; by default PostgreSQL goes to the embedded server, MySQL and MariaDB next to
+        their source, SQLite to a temporary file.
+    require_down : bool
+        Fail a migration that has no way down.
+    timeout, lock_timeout : float, optional
+        Limits of each run, in seconds.
+    reports : str, Path or False, optional
+        The archive for the evidence; by default ``reports`` or as ``migkit.toml`` says. ``False`` archives nothing.
+    progress : Progress, optional
+        Where to tell how far it is.
+
+    Returns
+    -------
+    Rehearsal
+        ``passed`` and ``explain()``; states, runs, comparisons, ``findings`` and ``unchecked``.
+
+    Raises
+    ------
+    MigkitError
+        If the work could not be done at all; a migration that fails gives a failed rehearsal instead.
+    """
+    config = load_config()
+    return trial.rehearse(
+        load_migration(migration, config=config),
+        connect(db, config=config),
+        into=into,
+        require_down=require_down,
+        timeout=timeout or config.migrations.timeout_seconds,
+        lock_timeout=lock_timeout or config.migrations.lock_timeout_seconds,
+        reports=None if reports is False else Path(reports or config.reports.directory),
+        progress=progress or default_progress(),
+    )
+
+
+def clone(
+    source: AnyDatabase,
+    *,
+    into: str | URL | Database | None = None,
+    schema_only: bool = False,
+    progress: Progress | None = None,
+) -> Database:
+    """Copy a database into a scratch database of its own; the source is only read.
+
+    Parameters
+    ----------
+    source : str, URL, Engine or Database
+        What to copy.
+    into : str, URL or Database, optional
+        The server to make the copy on.
+    schema_only : bool
+        Copy no rows.
+    progress : Progress, optional
+        Where to tell how far it is.
+
+    Returns
+    -------
+    Database
+        The copy; dropped by its ``drop()``, or at the end of a ``with`` block.
+
+    Raises
+    ------
+    CloneFailed
+        If the copy cannot be made; nothing is left behind.
+    """
+    return scratch.clone(connect(source), into=into, schema_only=schema_only, progress=progress or default_progress())
+
+
+def report(evidence: Rehearsal | str | Path) -> Path:
+    """Make the self-contained HTML report of a rehearsal.
+
+    Parameters
+    ----------
+    evidence : Rehearsal, str or Path
+        A rehearsal with evidence, or an evidence folder.
+
+    Returns
+    -------
+    Path
+        The archived ``report.html``.
+
+    Raises
+    ------
+    ReportFailed
+        If there is no evidence, or the report could not be rendered; the evidence stays.
+    """
+    return reports.report(evidence)
+
+
+def load(path: str | Path) -> State | Rehearsal:
+    """Open a saved state or an evidence folder; no database is needed.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file that ``State.save`` wrote, or an evidence folder.
+
+    Returns
+    -------
+    State or Rehearsal
+        What was saved.
+
+    Raises
+    ------
+    StateUnreadable
+        If it is missing, damaged, or of a later version.
+    """
+    path = Path(path)
+    if path.is_dir() or path.name == MANIFEST:
+        if not (path if path.is_file() else path / MANIFEST).is_file():
+            raise StateUnreadable("This folder holds no evidence", where=str(path))
+        return load_evidence(path)
+    return load_state(path)
+
+
+def _state(state: State | str | Path) -> State:
+    return state if isinstance(state, State) else load_state(state)
