@@ -1,0 +1,166 @@
+"""Doing the cases one at a time, and judging each by capture and compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import sqlalchemy
+from sqlalchemy import URL
+
+from bench.verdicts.cases import Case, read_cases
+from bench.verdicts.places import Outcome, judge
+from bench.verdicts.restoring import copied_by
+from bench.verdicts.subjects import SUBJECTS, Subject, execute
+from migkit.database import Database, connect
+from migkit.state.capture import capture
+from migkit.state.comparison import compare
+from migkit.state.snapshot import State
+from tests.servers.registry import Server
+
+Watch = Callable[[Outcome], None]
+
+
+@dataclass
+class Score:
+    """How an engine did."""
+
+    engine: str
+    outcomes: list[Outcome] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)
+    rebuilt: list[str] = field(default_factory=list)
+
+    @property
+    def injured(self) -> int:
+        """How many injuries were done."""
+        return sum(outcome.case.is_injury for outcome in self.outcomes)
+
+    @property
+    def found(self) -> int:
+        """How many of them were found, at the right place and with nothing unrelated."""
+        return sum(outcome.case.is_injury and outcome.is_right for outcome in self.outcomes)
+
+    @property
+    def harmless(self) -> int:
+        """How many harmless things were done."""
+        return len(self.outcomes) - self.injured
+
+    @property
+    def false_alarms(self) -> int:
+        """How many of them did not read identical."""
+        return sum(not outcome.case.is_injury and not outcome.is_right for outcome in self.outcomes)
+
+    @property
+    def wrong(self) -> list[Outcome]:
+        """What did not go as it should."""
+        return [outcome for outcome in self.outcomes if not outcome.is_right]
+
+
+def examine(engine: str, server: Server, rows: int, *, only: str = "", watch: Watch = lambda outcome: None) -> Score:
+    """Do every case of an engine.
+
+    Parameters
+    ----------
+    engine : str
+        ``sqlite``, ``postgresql``, ``mysql``, ``mariadb``.
+    server : Server
+        Where databases are made.
+    rows : int
+        The scale: rows of the larger tables.
+    only : str
+        Do only cases whose name holds this.
+    watch : callable, optional
+        Is told each outcome.
+    """
+    cases = [case for case in read_cases(engine) if only in case.name]
+    subject: Subject = SUBJECTS[engine](engine, server, rows)
+    score = Score(engine)
+    try:
+        before = _first_state(subject)
+        score.unchecked = before.unchecked["what"].tolist()
+        for outcome in (*_injuries(cases, subject, before), *_harmless(cases, subject, before)):
+            score.outcomes.append(outcome)
+            watch(outcome)
+    finally:
+        score.rebuilt = getattr(subject, "rebuilt", [])
+        subject.close()
+    return score
+
+
+def _first_state(subject: Subject) -> State:
+    """Capture the database as it was built; what is compared later has been through a file."""
+    db = subject.borrow()
+    state = State.from_document(capture(db).to_document())
+    subject.give_back(db, None, state)
+    return state
+
+
+def _injuries(cases: list[Case], subject: Subject, before: State) -> Iterator[Outcome]:
+    for case in cases:
+        if not case.is_injury:
+            continue
+        db = subject.borrow()
+        try:
+            execute(db, case.statements, database=db.engine.url.database)
+            yield judge(case, compare(before, capture(db, like=before)))
+        finally:
+            subject.give_back(db, case, before)
+
+
+def _harmless(cases: list[Case], subject: Subject, before: State) -> Iterator[Outcome]:
+    """Do harmless things one after the other to one database; after an alarm, to another."""
+    db: Database | None = None
+    for case in cases:
+        if case.is_injury:
+            continue
+        db = db or subject.borrow()
+        execute(db, case.statements, database=db.engine.url.database)
+        with _reader(db, case) as reader:
+            outcome = judge(case, compare(before, capture(reader, like=before)))
+        yield outcome
+        if not outcome.is_right:
+            subject.give_back(db, None, before)
+            db = None
+    if db is not None:
+        subject.give_back(db, None, before)
+
+
+@contextmanager
+def _reader(db: Database, case: Case) -> Iterator[Database]:
+    """Return what a case is read through: another session, another user, a copy."""
+    tool = case.option("tool")
+    if tool:
+        with copied_by(tool, db) as copy:
+            yield copy
+        return
+    if not case.options:
+        yield db
+        return
+    url = _another_url(db.engine.url, case)
+    engine = db.dialect.create_engine(url)
+    settings = case.options.get("reads with", [])
+
+    @sqlalchemy.event.listens_for(engine, "connect")
+    def prepare(connection: sqlalchemy.engine.interfaces.DBAPIConnection, _: object) -> None:
+        cursor = connection.cursor()
+        for statement in settings:
+            cursor.execute(statement)
+        cursor.close()
+        connection.commit()
+
+    reader = connect(engine)
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+def _another_url(url: URL, case: Case) -> URL:
+    user, query = case.option("reads as"), case.option("reads through")
+    if user:
+        name, _, password = user.partition(":")
+        url = url.set(username=name, password=password or None)
+    if query:
+        url = url.update_query_string(query)
+    return url
