@@ -20,6 +20,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from migkit.redaction import redact
 
 
@@ -42,6 +44,8 @@ class MigkitError(Exception):
         self.what = redact(what)
         self.where = redact(where) if where else None
         self.next_step = redact(next_step) if next_step else None
+        # Where the evidence lies of what had been done until then; set by whoever broke off.
+        self.evidence: Path | None = None
         super().__init__(str(self))
 
     def __str__(self) -> str:

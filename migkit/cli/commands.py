@@ -12,7 +12,7 @@ from migkit.cli.options import chosen_database, with_confirmation, with_database
 from migkit.cli.output import RULE, say, say_all, say_json
 from migkit.display.lines import BAD, GOOD, NOTE, Line, check_lines, finding_lines
 from migkit.display.units import count, duration
-from migkit.errors import StateUnreadable
+from migkit.errors import MigkitError, StateUnreadable
 from migkit.migration.results import Run
 from migkit.state.comparison import Comparison
 from migkit.workflow.dry_run import DryRun
@@ -209,15 +209,21 @@ def rehearse(
     as_json: bool,
 ) -> None:
     """Prove MIGRATION on a clone, and archive a report that can be signed."""
-    trial = verbs.rehearse(
-        migration,
-        chosen_database(database),
-        into=into,
-        require_down=require_down,
-        timeout=timeout,
-        lock_timeout=lock_timeout,
-        reports=reports,
-    )
+    try:
+        trial = verbs.rehearse(
+            migration,
+            chosen_database(database),
+            into=into,
+            require_down=require_down,
+            timeout=timeout,
+            lock_timeout=lock_timeout,
+            reports=reports,
+        )
+    except MigkitError as error:
+        # What was done until then is archived; a report of it helps whoever has to find out why.
+        if error.evidence is not None:
+            verbs.report(error.evidence)
+        raise
     path = verbs.report(trial)
     if as_json:
         say_json(rehearsal_document(trial) | {"report": str(path)})

@@ -107,7 +107,8 @@ def merged_locks(locks: pd.DataFrame, created: Collection[str] = ()) -> list[Row
 def strength(row: Row) -> int:
     """Return 0 for a lock that keeps others from reading, 1 from writing, ``WEAK`` (2) from neither."""
     blocks = row["blocks"] or ""
-    return 0 if "reads" in blocks else 1 if "writes" in blocks else WEAK
+    # SQLite: "writes (and reads while committing)" keeps others from writing first of all.
+    return 0 if blocks.startswith("reads") else 1 if "writes" in blocks else WEAK
 
 
 def _telling_locks(locks: pd.DataFrame, created: Collection[str]) -> list[Row]:

@@ -135,15 +135,26 @@ def _of_kept_tables(comparison: Any) -> pd.DataFrame:
 def changed_lines(comparison: Any) -> list[Line]:
     """Return one line per thing that differs."""
     new_orphans = comparison.orphans["orphans_new"].fillna(0) > 0
+    columns = _of_kept_tables(comparison)
     lines = [
-        *table_lines(comparison.tables),
-        *column_lines(_of_kept_tables(comparison)),
+        *table_lines(_not_told_by_columns(comparison.tables, _changed(columns))),
+        *column_lines(columns),
         *constraint_lines(comparison.constraints),
         *index_lines(comparison.indexes),
         *object_lines(comparison.objects),
         *orphan_lines(comparison.orphans[new_orphans]),
     ]
     return [line for line in lines if line.sign != GOOD]
+
+
+def _not_told_by_columns(tables: pd.DataFrame, columns: pd.DataFrame) -> pd.DataFrame:
+    """Leave out tables of which nothing changed but values, where lines of their columns say which."""
+    told = set(zip(columns["schema"], columns["table"], strict=True))
+    only_values = (tables["change"] == "unchanged") & (tables["rows_diff"].fillna(0) == 0)
+    names = zip(tables["schema"], tables["table"], only_values, strict=True)
+    kept = [not (only and (schema, table) in told) for schema, table, only in names]
+    chosen: pd.DataFrame = tables[pd.Series(kept, index=tables.index, dtype=bool)]
+    return chosen
 
 
 def summary_lines(comparison: Any) -> list[Line]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from migkit import frames
+from migkit.display.summary import summarize
 from migkit.errors import StateUnreadable
 from migkit.migration.results import Run
 from migkit.redaction import redact
@@ -88,6 +89,7 @@ def _manifest(rehearsal: Rehearsal, folder: Path) -> dict[str, Any]:
         "format": FORMAT,
         "kind": "rehearsal",
         "status": rehearsal.status,
+        "summary": summarize(rehearsal),
         "verdict": {"passed": rehearsal.passed, "explanation": redact(rehearsal.explain())},
         "started_at": encode_instant(rehearsal.started_at),
         "seconds": rehearsal.seconds,

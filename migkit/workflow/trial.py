@@ -16,6 +16,7 @@ from migkit.clone.scratch import clone
 from migkit.database import Database
 from migkit.dialects.base import Row
 from migkit.display.units import duration
+from migkit.errors import MigkitError
 from migkit.findings import Finding, to_frame
 from migkit.migration.migration import Direction, Migration
 from migkit.migration.results import Run, RunInterrupted
@@ -91,8 +92,8 @@ def rehearse(
         trial.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "error"
         trial.error = redact(str(error) or type(error).__name__)
         finish_evidence(trial.result())
-        if isinstance(error, RunInterrupted):
-            raise KeyboardInterrupt from error
+        if isinstance(error, MigkitError):
+            error.evidence = trial.evidence
         raise
     rehearsal = trial.result()
     finish_evidence(rehearsal)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from migkit import load, rehearse
+from migkit import capture, connect, load, rehearse
 from migkit.cli import demo
 from migkit.cli.program import program
 from migkit.cli.shop import build_shop, copy_migrations
@@ -46,6 +46,8 @@ def test_the_first_passes_the_second_fails_and_both_are_archived(
     assert set(errors["id"]) == {"left-behind"}
     assert "users.email" in " ".join(plain(errors["what"]))
     assert "What to type next" in told
+    with connect(told.split("--database ")[1].split()[0]) as again:
+        assert capture(again, progress=SILENT).total_rows == trials["001_add_user_profile"].before.total_rows
     assert str(tmp_path / "demo" / "migrations" / "002_add_email_verification.py") in told
 
 

@@ -215,3 +215,13 @@ def test_migrations_are_copied_as_they_are(tmp_path: Path) -> None:
     assert [copy.name for copy in copies] == ["001_add_user_profile.py", "002_add_email_verification.py"]
     source = Path(shop.__file__).parent / "migrations"
     assert all(copy.read_bytes() == (source / copy.name).read_bytes() for copy in copies)
+
+
+def test_a_migration_that_somebody_changed_is_kept_when_it_is_copied_anew(tmp_path: Path) -> None:
+    for mine in ("first", "second"):
+        (tmp_path / "001_add_user_profile.py").write_text(mine, encoding="utf-8")
+        copy_migrations(tmp_path)
+    copy_migrations(tmp_path)
+
+    kept = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.glob("*.bak*")}
+    assert kept == {"001_add_user_profile.py.bak": "first", "001_add_user_profile.py.bak1": "second"}

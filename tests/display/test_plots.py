@@ -8,7 +8,7 @@ import pytest
 
 from migkit import frames
 from migkit.display.figure import INK, figure_png, figure_svg
-from migkit.display.lock_plot import alt_text_lock_durations, lock_durations, merged_locks
+from migkit.display.lock_plot import WEAK, alt_text_lock_durations, lock_durations, merged_locks, strength
 from migkit.display.plots import alt_text_row_count_diff, row_count_diff
 from tests.display.markup import Markup, assert_harmless
 from tests.display.samples import HOSTILE, at, locks, statements, table_changes, waits
@@ -122,3 +122,17 @@ def test_a_notebook_shows_the_figure_with_its_words() -> None:
     data, metadata = row_count_diff(table_changes())._repr_mimebundle_()  # type: ignore[operator]
     assert data["image/png"].startswith(b"\x89PNG")
     assert metadata["image/png"]["alt"] == data["text/plain"] == alt_text_row_count_diff(table_changes())
+
+
+@pytest.mark.parametrize(
+    ("blocks", "expected"),
+    [
+        ("reads and writes", 0),
+        ("writes", 1),
+        ("writes (and reads while committing)", 1),
+        ("nothing but schema changes", WEAK),
+        (None, WEAK),
+    ],
+)
+def test_strength_of_a_lock(blocks: str | None, expected: int) -> None:
+    assert strength({"blocks": blocks}) == expected

@@ -3,7 +3,7 @@
 -- also: columns kinds.c_generated: data
 -- value: c_int = -c_int
 -- also: columns kinds.c_generated: data
--- value: c_int = CAST(c_int AS TEXT) || ' '
+-- value: c_int = 'x' || c_int
 -- also: columns kinds.c_generated: data
 -- value: c_big = c_big + 1
 -- value: c_big = -c_big
@@ -16,7 +16,7 @@
 -- value: c_real = 9e999
 -- value: c_double = c_double * (1 + 2.3e-16)
 -- value: c_double = round(c_double, 6)
--- value: c_zero = -0.0
+-- value: c_zero = -4.9e-324
 -- value: c_zero = NULL
 -- value: c_zero = 4.9e-324
 -- value: c_numeric = c_numeric + 0.000001

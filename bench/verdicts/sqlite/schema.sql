@@ -37,7 +37,7 @@ WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows}
 INSERT INTO kinds (id, c_int, c_big, c_small, c_real, c_double, c_zero, c_numeric, c_text, c_varchar, c_char, c_null, c_accent,
                    c_emoji, c_blob, c_empty_blob, c_date, c_time, c_stamp, c_zone, c_bool, c_json, c_array, c_uuid, c_enum, c_any)
 SELECT i, i * 3 + 1, 9007199254740992 + i, i % 100 + 1, i * 0.25 + 0.5, i / 7.0 + 1, 0.0, i * 1.5 + 0.125, 'Text ' || i, 'Word ' || i,
-       'char ' || i, NULL, 'café ' || i, '😀 ' || i, CAST('blob' || i AS BLOB), x'', date('2024-01-01', i % 300 || ' days'),
+       'char ' || i, NULL, 'café ' || i, '😀 ' || i, CAST('blob' || i AS BLOB), x'', date('2024-01-01', (i % 300) || ' days'),
        printf('%02d:%02d:%02d.%06d', i % 24, i % 60, i % 59, i), datetime('2024-03-01', i || ' minutes'),
        '2024-03-31T02:30:00.' || printf('%06d', i) || '+01:00', i % 2, json_object('a', i, 'b', json_array(1, 2, i)),
        '[1,2,' || i || ']', printf('00000000-0000-4000-8000-%012x', i), CASE i % 2 WHEN 0 THEN 'new' ELSE 'paid' END, 'any ' || i
@@ -80,13 +80,13 @@ CREATE TABLE order_items (
     PRIMARY KEY (order_id, line)
 ) WITHOUT ROWID;
 WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 280)
-INSERT INTO order_items SELECT i, i % 3 + 1, 'sku' || i % 17, i % 9 + 1 FROM n;
+INSERT INTO order_items SELECT i, i % 3 + 1, 'sku' || (i % 17), i % 9 + 1 FROM n;
 CREATE TABLE countries (code TEXT PRIMARY KEY NOT NULL, label TEXT NOT NULL, area REAL) WITHOUT ROWID;
 WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 90)
 INSERT INTO countries SELECT 'C' || i, 'Country ' || i, i * 1.5 FROM n;
 CREATE TABLE measurements (sensor TEXT, taken_at TEXT, reading REAL);
 WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 250)
-INSERT INTO measurements SELECT 'sensor ' || i % 7, datetime('2024-01-01', i || ' seconds'), i * 0.1 FROM n;
+INSERT INTO measurements SELECT 'sensor ' || (i % 7), datetime('2024-01-01', i || ' seconds'), i * 0.1 FROM n;
 CREATE TABLE strictly (id INTEGER PRIMARY KEY, amount INTEGER NOT NULL, label TEXT, payload ANY) STRICT;
 WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 90)
 INSERT INTO strictly SELECT i, i * 10, 'label ' || i, CASE i % 3 WHEN 0 THEN i WHEN 1 THEN 'p' || i ELSE i * 0.5 END FROM n;
@@ -95,7 +95,7 @@ CREATE TABLE slots (
     UNIQUE (room, starts) ON CONFLICT REPLACE
 );
 WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 90)
-INSERT INTO slots SELECT 'room ' || i % 5, i, 'holder ' || i FROM n;
+INSERT INTO slots SELECT 'room ' || (i % 5), i, 'holder ' || i FROM n;
 CREATE TABLE "Odd.Table" ("order""; drop table x;--" INTEGER PRIMARY KEY, "100%:x" TEXT, "<script>" TEXT DEFAULT 'a;b', "ünï" TEXT);
 INSERT INTO "Odd.Table" VALUES (1, 'a', 'b', 'c'), (2, 'd', 'e', 'f'), (3, 'g', 'h', 'i');
 CREATE TABLE nothing_yet (id INTEGER PRIMARY KEY, label TEXT DEFAULT 'none');

@@ -2,6 +2,7 @@
 -- injury: a table is dropped
 -- at: tables nothing_yet: removed
 -- also: columns nothing_yet.*: removed
+-- also: constraints nothing_yet.*: removed
 DROP TABLE nothing_yet;
 -- injury: a table is added
 -- at: tables left_behind: added
@@ -14,6 +15,7 @@ ALTER TABLE strictly RENAME TO strictly_2;
 -- at: tables nothing_yet: removed
 -- at: tables nothing_now: added
 -- also: columns nothing_*: *
+-- also: constraints nothing_*: *
 ALTER TABLE nothing_yet RENAME TO nothing_now;
 -- injury: a virtual table is dropped
 -- at: tables boxes: removed
@@ -98,6 +100,7 @@ CREATE TABLE deleted_log (id INTEGER PRIMARY KEY, email TEXT, at TEXT) STRICT;
 DROP TABLE deleted_log;
 CREATE TABLE deleted_log (id INTEGER PRIMARY KEY, email TEXT, at TEXT) WITHOUT ROWID;
 -- injury: STRICT is lost
+-- also: columns strictly.payload: data
 -- at: tables strictly: options
 ALTER TABLE strictly RENAME TO old;
 CREATE TABLE strictly (id INTEGER PRIMARY KEY, amount INTEGER NOT NULL, label TEXT, payload ANY);
@@ -190,11 +193,11 @@ CREATE TABLE order_items (order_id INTEGER NOT NULL REFERENCES orders (id) ON DE
 INSERT INTO order_items SELECT * FROM old;
 DROP TABLE old;
 -- injury: a check is lost
--- at: constraints kinds.check(c_enum IN('new', 'paid', 'gone')): removed
+-- at: constraints kinds.check(c_enum IN ('new', 'paid', 'gone')): removed
 PRAGMA writable_schema = ON;
 UPDATE sqlite_schema SET sql = replace(sql, ' CHECK (c_enum IN (''new'', ''paid'', ''gone''))', '') WHERE name = 'kinds';
 -- injury: a check forgets a value
--- at: constraints kinds.check(c_enum IN('new', 'paid')): added
+-- at: constraints kinds.check(c_enum IN ('new', 'paid')): added
 -- also: constraints kinds.check(*: removed
 PRAGMA writable_schema = ON;
 UPDATE sqlite_schema SET sql = replace(sql, ', ''gone''', '') WHERE name = 'kinds';

@@ -6,6 +6,7 @@ enough to build in seconds. The statements of each engine lie beside this module
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import unicodedata
@@ -147,7 +148,7 @@ def copy_migrations(directory: Path) -> list[Path]:
     Parameters
     ----------
     directory : Path
-        The folder; made if needed. Files of the same name are replaced.
+        The folder; made if needed. A file of the same name that somebody changed is kept beside it, as ``NAME.bak``.
 
     Returns
     -------
@@ -157,10 +158,20 @@ def copy_migrations(directory: Path) -> list[Path]:
     directory.mkdir(parents=True, exist_ok=True)
     copies = []
     for name in migrations():
-        copy = directory / name
-        copy.write_text((_migration_folder() / name).read_text(encoding="utf-8"), encoding="utf-8")
+        copy, content = directory / name, (_migration_folder() / name).read_bytes()
+        if copy.exists() and copy.read_bytes() != content:
+            _set_aside(copy)
+        copy.write_bytes(content)
         copies.append(copy)
     return copies
+
+
+def _set_aside(path: Path) -> None:
+    number = itertools.count(1)
+    kept = path.with_name(f"{path.name}.bak")
+    while kept.exists():
+        kept = path.with_name(f"{path.name}.bak{next(number)}")
+    path.rename(kept)
 
 
 def _migration_folder() -> Traversable:

@@ -120,6 +120,8 @@ class _Reader:
         segment = f"IF({key} < 0, CAST(~(~{key} >> {shift}) AS SIGNED), {key} >> {shift})"
         beyond = self._content.beyond
         appended = "0" if beyond is None else f"({key} > {beyond})"
+        if self._content.key[0] in self._hashes.nullable:
+            segment, appended = f"COALESCE({segment}, 0)", f"COALESCE({appended}, 0)"
         sql = f"SELECT {self._totals()}, {appended}, {segment} FROM {self._table} WHERE {self._binding}"
         group = f"{appended}, {segment}" if beyond is not None else segment
         for cells in self._rows(f"{sql} GROUP BY {group}"):
@@ -174,7 +176,9 @@ class _Reader:
         return count, sums
 
     def _key_leads_an_index(self) -> bool:
-        """Whether ranges of the key can be found without reading the whole table each time."""
+        """Whether ranges of the key hold every row, and can be found without reading the whole table each time."""
+        if self._content.key[0] in self._hashes.nullable:
+            return False
         schema = literal(self._content.schema) if self._content.schema else "DATABASE()"
         found = scalar(
             self._connection,

@@ -1,0 +1,147 @@
+"""Verbs that look: capture, compare, clone, load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from sqlalchemy import URL
+
+from migkit.clone import scratch
+from migkit.database import Database, connect
+from migkit.display.progress import default_progress
+from migkit.errors import StateUnreadable
+from migkit.progress import Progress
+from migkit.state import capture as capturing
+from migkit.state import comparison
+from migkit.state.comparison import Comparison
+from migkit.state.snapshot import State, load_state
+from migkit.verbs.arguments import AnyDatabase
+from migkit.workflow.evidence import MANIFEST, load_evidence
+from migkit.workflow.rehearsal import Rehearsal
+
+
+def capture(
+    db: AnyDatabase,
+    *,
+    schemas: Sequence[str] | None = None,
+    like: State | None = None,
+    progress: Progress | None = None,
+) -> State:
+    """Capture everything that is true of a database at one instant; nothing is written.
+
+    Parameters
+    ----------
+    db : str, URL, Engine or Database
+        Alias, URL, engine or database.
+    schemas : sequence of str, optional
+        The schemas to look at; by default all that are not the engine's own.
+    like : State, optional
+        An earlier state of this database, whose keys and key ranges are used again.
+    progress : Progress, optional
+        Where to tell how far it is; by default a bar or lines on the standard error stream.
+
+    Returns
+    -------
+    State
+        Frames ``tables``, ``columns``, ``constraints``, ``indexes``, ``objects``, ``orphans``, ``segments`` and
+        ``unchecked``; columns, dtypes and units are described in :mod:`migkit.frames`.
+
+    Raises
+    ------
+    CaptureFailed
+        If the connection is lost, or a table is changed or dropped meanwhile.
+
+    Examples
+    --------
+    >>> import migkit as mk
+    >>> mk.capture("sqlite://").total_rows
+    0
+    """
+    return capturing.capture(connect(db), schemas=schemas, like=like, progress=progress or default_progress())
+
+
+def compare(before: State | str | Path, after: State | str | Path, *, allow: Iterable[str] = ()) -> Comparison:
+    """Hold two states side by side.
+
+    Parameters
+    ----------
+    before, after : State, str or Path
+        States, or files they were saved to.
+    allow : iterable of str
+        Intended destruction, as ``metadata["allow"]`` declares it.
+
+    Returns
+    -------
+    Comparison
+        ``passed`` if nothing was lost or damaged beyond `allow`; ``identical`` if nothing differs.
+
+    Raises
+    ------
+    NotComparable
+        If the states are of different engines.
+    """
+    return comparison.compare(_state(before), _state(after), allow=allow)
+
+
+def clone(
+    source: AnyDatabase,
+    *,
+    into: str | URL | Database | None = None,
+    schema_only: bool = False,
+    progress: Progress | None = None,
+) -> Database:
+    """Copy a database into a scratch database of its own; the source is only read.
+
+    Parameters
+    ----------
+    source : str, URL, Engine or Database
+        What to copy.
+    into : str, URL or Database, optional
+        The server to make the copy on.
+    schema_only : bool
+        Copy no rows.
+    progress : Progress, optional
+        Where to tell how far it is.
+
+    Returns
+    -------
+    Database
+        The copy; dropped by its ``drop()``, or at the end of a ``with`` block.
+
+    Raises
+    ------
+    CloneFailed
+        If the copy cannot be made; nothing is left behind.
+    """
+    return scratch.clone(connect(source), into=into, schema_only=schema_only, progress=progress or default_progress())
+
+
+def load(path: str | Path) -> State | Rehearsal:
+    """Open a saved state or an evidence folder; no database is needed.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file that ``State.save`` wrote, or an evidence folder.
+
+    Returns
+    -------
+    State or Rehearsal
+        What was saved.
+
+    Raises
+    ------
+    StateUnreadable
+        If it is missing, damaged, or of a later version.
+    """
+    path = Path(path)
+    if path.is_dir() or path.name == MANIFEST:
+        if not (path if path.is_file() else path / MANIFEST).is_file():
+            raise StateUnreadable("This folder holds no evidence", where=str(path))
+        return load_evidence(path)
+    return load_state(path)
+
+
+def _state(state: State | str | Path) -> State:
+    return state if isinstance(state, State) else load_state(state)
