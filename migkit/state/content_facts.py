@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from migkit.dialects.base import Row
 from migkit.state.changes import Pair
+from migkit.state.plan import WITHOUT_OWN_CONTENT
 from migkit.state.renames import Contents, Renames
 from migkit.state.segments import (
     ColumnContent,
@@ -208,7 +209,7 @@ class ContentComparison:
         return False
 
     def _is_view(self, name: TableName) -> bool:
-        return name not in self._new.tables or self._new.tables[name]["kind"] in ("partition", "shadow")
+        return name not in self._new.tables or self._new.tables[name]["kind"] in WITHOUT_OWN_CONTENT
 
     def _digests(self, name: TableName) -> tuple[TableDigest, TableDigest] | None:
         if name not in self._pairs:

@@ -10,6 +10,7 @@ from migkit.state import rules
 from migkit.state.changes import Pair
 from migkit.state.content_facts import ColumnFact, TableFact
 from migkit.state.facts import ComparisonFacts, advanced
+from migkit.state.following import find_gone
 
 CONTENT_RULES = frozenset(
     rule.id
@@ -22,11 +23,6 @@ CONTENT_RULES = frozenset(
         rules.CONTENT_UNPROVEN,
         rules.NOT_COMPARED,
     )
-)
-
-# What hangs on a table goes with it; declaring the table is enough.
-_FOLLOWS_ITS_TABLE = frozenset(
-    {"trigger", "rule", "policy", "sequence", "grant", "statistics", "auto_increment", "column grant", "type"}
 )
 
 
@@ -188,16 +184,19 @@ def _hanging_on_tables(
     changed: Rule,
 ) -> Iterator[Finding]:
     """Judge constraints or indexes; those of a table that is gone went with it, those of a dropped column too."""
-    gone = {fact.name for fact in facts.tables if fact.change == "removed"}
+    gone = find_gone(facts)
     for pair in pairs:
         table = (pair.key[0], pair.key[1])
-        if pair.change not in ("removed", "changed") or table in gone:
+        if pair.change not in ("removed", "changed") or table in gone.tables:
+            continue
+        if pair.change == "removed" and gone.takes_along(table, pair.before or {}):
             continue
         where = f"{facts.label(table)}.{pair.key[2]}"
         if declared.covers(verb, where):
             continue
         if pair.change == "removed":
-            yield lost.finding(where, f"{noun} {pair.key[2]} on {facts.label(table)} was removed")
+            why = " with one of its columns" if gone.tears(table, pair.before or {}) else ""
+            yield lost.finding(where, f"{noun} {pair.key[2]} on {facts.label(table)} was removed{why}")
         elif {one.fact for one in pair.differences} <= {"comment"}:
             yield rules.OBJECT_CHANGED.finding(where, f"{noun} {where} changed: {pair.detail}")
         else:
@@ -205,13 +204,13 @@ def _hanging_on_tables(
 
 
 def _objects(facts: ComparisonFacts, declared: Declarations) -> Iterator[Finding]:
-    gone = {facts.label(fact.name) for fact in facts.tables if fact.change == "removed"}
+    gone = find_gone(facts)
     for pair in facts.objects:
         if pair.change not in ("removed", "changed"):
             continue
         kind, _, name = pair.key
         row = pair.before or {}
-        if pair.change == "removed" and kind in _FOLLOWS_ITS_TABLE and row.get("parent") in gone:
+        if pair.change == "removed" and gone.takes_object(kind, row):
             continue
         if declared.covers("drop_object", f"{kind}.{name}"):
             continue

@@ -12,8 +12,8 @@ from migkit.framing import plain
 from migkit.state.content import segment_shift
 from migkit.state.snapshot import State, key_columns
 
-# Their rows are read through the table they belong to.
-_WITHOUT_OWN_CONTENT = frozenset({"partition", "shadow"})
+# Their rows are read through the table they belong to, or lie in another database.
+WITHOUT_OWN_CONTENT = frozenset({"partition", "shadow", "foreign"})
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def plan_tables(dialect: Dialect, connection: Connection, catalog: Catalog, like
     earlier = _Earlier(like)
     plans = []
     for table in catalog.tables:
-        if table["kind"] in _WITHOUT_OWN_CONTENT:
+        if table["kind"] in WITHOUT_OWN_CONTENT:
             continue
         name = (table["schema"], table["table"])
         ordered = sorted(columns.get(name, []), key=lambda row: row["position"])

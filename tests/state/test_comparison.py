@@ -179,6 +179,25 @@ def test_a_dropped_index_fails_until_declared(shop: Database, engine_name: str) 
     assert compare(before, capture(shop), allow=["drop_index:users.users_by_visits"]).passed
 
 
+def test_an_index_goes_with_its_only_column(shop: Database) -> None:
+    execute(shop, "CREATE INDEX users_by_visits ON users (visits)")
+    before = capture(shop)
+    if shop.dialect.transactional_ddl:
+        execute(shop, "DROP INDEX users_by_visits")
+    execute(shop, "ALTER TABLE users DROP COLUMN visits")
+    assert compare(before, capture(shop), allow=["drop_column:users.visits"]).passed
+
+
+@pytest.mark.excused("mysql", why="an index that loses a column stays with the others, and reads as changed")
+@pytest.mark.excused("mariadb", why="an index that loses a column stays with the others, and reads as changed")
+def test_an_index_over_a_column_that_stays_is_lost(shop: Database) -> None:
+    before = capture(shop)
+    execute(shop, "DROP INDEX orders_by_user", "ALTER TABLE orders DROP COLUMN note")
+    comparison = compare(before, capture(shop), allow=["drop_column:orders.note"])
+    assert ids(comparison) == {("index-lost", "orders.orders_by_user")}
+    assert "with one of its columns" in comparison.errors[0]
+
+
 def test_adding_a_column_leaves_the_others_intact(shop: Database) -> None:
     comparison = compared(shop, capture(shop), "ALTER TABLE users ADD COLUMN flag INTEGER DEFAULT 1")
     assert comparison.passed
