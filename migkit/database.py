@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -17,14 +18,16 @@ from migkit.config import Config, DatabaseConfig, load_config
 from migkit.dialects import dialect_for
 from migkit.dialects.base import Dialect
 from migkit.dialects.postgresql.scratch import ensure_database
+from migkit.display.card import Card
+from migkit.display.results import DrawnInNotebooks, database_card
 from migkit.errors import ConfigError
 from migkit.redaction import MASK, redact, register_secret
 
 _SECRET_QUERY_KEYS = ("password", "passwd", "sslpassword", "passphrase", "token", "secret")
 
 
-@dataclass(frozen=True, eq=False)
-class Database:
+@dataclass(frozen=True, eq=False, repr=False)
+class Database(DrawnInNotebooks):
     """A database migkit can reach.
 
     Attributes
@@ -90,6 +93,10 @@ class Database:
         else:
             self.close()
 
+    def card(self) -> Card:
+        """Return what the database shows of itself in a notebook."""
+        return database_card(self)
+
     def __repr__(self) -> str:
         marks = "".join([", protected" if self.protected else "", ", scratch" if self.is_scratch else ""])
         return f"<Database {self.name}: {self.server} at {self.url}{marks}>"
@@ -135,6 +142,29 @@ def connect(target: str | URL | Engine | Database, *, config: Config | None = No
         return _reach(_embedded_database(name or embedded.DEFAULT_DATABASE), DatabaseConfig(url=""), name or server)
     entry = config.database(target)
     return _reach(_with_password(_parse(_resolve(entry.url, target)), entry, target), entry, target)
+
+
+@contextmanager
+def reached(target: str | URL | Engine | Database, *, config: Config | None = None) -> Iterator[Database]:
+    """Reach a database for the length of a ``with`` block.
+
+    Parameters
+    ----------
+    target, config
+        As for :func:`connect`.
+
+    Yields
+    ------
+    Database
+        The database. Sessions that were opened for an alias or a URL are closed at the end; those of an engine or a
+        :class:`Database` belong to whoever made it.
+    """
+    db = connect(target, config=config)
+    try:
+        yield db
+    finally:
+        if not isinstance(target, Database | Engine):
+            db.close()
 
 
 def _resolve(value: str, alias: str) -> str:

@@ -306,4 +306,16 @@ CHECKS = FrameSpec(
     ),
 )
 
+ROW_DIFFERENCES = FrameSpec(
+    "rows",
+    "One row per value that differs, and one per row that only one of the databases has.",
+    (
+        _fact("change", "added (only b has the row), removed (only a has it), changed"),
+        _fact("key", "the row's key as text; a JSON list of several columns; missing for a table without a key"),
+        _fact("column", "the column whose values differ; missing for rows added or removed"),
+        _measure("value_a", "the value in a, exactly, missing for NULL; of a removed row a JSON object of all", TEXT),
+        _measure("value_b", "the value in b, exactly, missing for NULL; of an added row a JSON object of all", TEXT),
+    ),
+)
+
 RUN_FRAMES = (STATEMENTS, LOCKS, WAITS, UNCHECKED)

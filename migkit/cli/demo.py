@@ -135,7 +135,9 @@ def run_demo(engine: str, directory: Path, progress: Progress, *, scale: float =
 
 
 def _show(migration: Path, db: Database, archive: Path, progress: Progress) -> _Shown:
+    progress.note("·", f"Rehearsing {migration.name} on a clone of {db.name}")
     trial = verbs.rehearse(migration, db, reports=archive, progress=progress)
+    progress.begin(f"Making the report of {migration.name}")
     return _Shown(trial, verbs.report(trial))
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from migkit import embedded
-from migkit.database import Database, connect, mask_url
+from migkit.database import Database, mask_url, reached
 from migkit.dialects.base import Dialect
 from migkit.errors import CloneFailed, MigkitError
 from migkit.progress import SILENT, Progress
@@ -53,7 +53,11 @@ def clone(
     PermissionMissing
         If the database user may not create databases there.
     """
-    db = connect(source)
+    with reached(source) as db:
+        return _clone(db, into, schema_only, progress)
+
+
+def _clone(db: Database, into: str | URL | Database | None, schema_only: bool, progress: Progress) -> Database:
     dialect = db.dialect
     home = _home(db, into)
     url = dialect.create_scratch(home, PREFIX + secrets.token_hex(6))
@@ -72,7 +76,8 @@ def clone(
 
 def _home(db: Database, into: str | URL | Database | None) -> URL | None:
     if into is not None:
-        return connect(into).engine.url
+        with reached(into) as server:
+            return server.engine.url
     homes: dict[str, Callable[[], URL | None]] = {
         "embedded": embedded.server_url,
         "file": lambda: None,

@@ -12,16 +12,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import URL, Connection, Engine
 
+from migkit.dialects.schema_dump import ReadDump
 from migkit.errors import MigkitError, UnsupportedFeature
 from migkit.progress import SILENT, Progress
 
 Row = dict[str, Any]
 LockFacts = Literal["exact", "sampled", "none"]
 ScratchHome = Literal["embedded", "file", "server"]
+ValueFamily = Literal[
+    "integer", "decimal", "float", "boolean", "text", "bytes", "json", "uuid", "date", "time", "timestamp", "instant"
+]
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,25 @@ class ForeignKey:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Some of a table's rows, by the segments they are in.
+
+    Parameters
+    ----------
+    segments : tuple of int
+        The segments' numbers.
+    shift : int or None
+        They are ranges of the integer key, ``2**shift`` wide; ``None``: slices of the key's hash.
+    slice_bits : int or None
+        How many leading bits of that hash number a slice; ``None`` where segments are key ranges.
+    """
+
+    segments: tuple[int, ...]
+    shift: int | None = None
+    slice_bits: int | None = None
+
+
+@dataclass(frozen=True)
 class TableContent:
     """What is to be read of one table, and how its rows are told apart.
 
@@ -79,6 +102,11 @@ class TableContent:
         Size of the table, where the engine uses it to divide the work.
     kind : str
         The kind of the table as the catalog has it.
+    slice_bits : int or None
+        How many leading bits of the key's hash number a segment, where segments are slices: ``None`` means four, and a
+        single segment for a table without a key; a number divides such a table by the hash of the whole row.
+    within : tuple of Part
+        Only rows that are in every one of these parts.
     """
 
     schema: str
@@ -89,6 +117,8 @@ class TableContent:
     beyond: int | None = None
     pages: int | None = None
     kind: str = "table"
+    slice_bits: int | None = None
+    within: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,8 +149,7 @@ class SegmentContent:
     partitions: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class RowDigest:
+class RowDigest(NamedTuple):
     """One row, by the hashes that :class:`SegmentContent` sums up.
 
     Parameters
@@ -130,12 +159,33 @@ class RowDigest:
     key : tuple of str
         The key as text; empty for a table without a key.
     digests : tuple of (int or None)
-        Per column of the content, modulo 2**64; ``None`` for NULL.
+        Per column of the content, equal modulo 2**64 to what is summed up; ``None`` for NULL.
     """
 
     seed: int
     key: tuple[str | None, ...]
     digests: tuple[int | None, ...]
+
+
+class RowValues(NamedTuple):
+    """One row, with its values as text.
+
+    Parameters
+    ----------
+    seed : int
+        As in :class:`RowDigest`.
+    key : tuple of str
+        As in :class:`RowDigest`.
+    values : tuple of (str or None)
+        Per column of the content, exactly, as the engine writes it; ``None`` for NULL.
+    kinds : tuple of str or None
+        Per column, the kind of the value, where one column holds several; ``None`` where the engine's columns do not.
+    """
+
+    seed: int
+    key: tuple[str | None, ...]
+    values: tuple[str | None, ...]
+    kinds: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -207,6 +257,8 @@ class Dialect(ABC):
         The extra of migkit that brings the driver; empty where none is needed.
     scratch_home : {"embedded", "file", "server"}
         Where scratch databases are made by default: on the embedded server, as a file, on the source's own server.
+    dump_tool : str
+        What writes the schema down (:meth:`schema_dump`), for people.
     """
 
     name: str
@@ -220,6 +272,7 @@ class Dialect(ABC):
     fingerprint_method: str
     extra: str
     scratch_home: ScratchHome
+    dump_tool: str = "the engine's own tool"
 
     # --- connecting -------------------------------------------------------------------------------------------------
 
@@ -267,6 +320,15 @@ class Dialect(ABC):
     def read_catalog(self, connection: Connection, schemas: Sequence[str] | None) -> Catalog:
         """Read all schema facts with a fixed number of queries; `None` means every schema that is not the engine's."""
 
+    def schema_dump(
+        self, connection: Connection, schemas: Sequence[str] | None
+    ) -> AbstractContextManager[ReadDump]:
+        """Begin to write the schema down with the engine's own tool, beside other work; the function waits for it.
+
+        Migkit's own tables are left out. Where there is no such tool, that is an :class:`UnsupportedFeature`.
+        """
+        raise UnsupportedFeature(f"migkit knows no tool that writes down a schema of {self.label}")
+
     @abstractmethod
     def integer_key_range(self, connection: Connection, content: TableContent) -> tuple[int, int] | None:
         """Return the smallest and largest value of the first key column if it is an integer, else ``None``."""
@@ -284,6 +346,25 @@ class Dialect(ABC):
     ) -> Iterator[RowDigest]:
         """Stream the digests of rows one by one, ordered by seed; `None` means every segment, appended rows too."""
         raise UnsupportedFeature(f"{self.label} cannot compare rows one by one")
+
+    def read_values(
+        self, connection: Connection, content: TableContent, seeds: Sequence[int] | None
+    ) -> Iterator[RowValues]:
+        """Stream the values of the rows with these seeds, in any order; ``None`` means every row."""
+        raise UnsupportedFeature(f"{self.label} cannot read rows as text")
+
+    def value_family(self, content_type: str, declared: str) -> ValueFamily:
+        """Return what the values of a column are, by what engines have in common."""
+        return "text"
+
+    def count_rows(self, connection: Connection, content: TableContent) -> int:
+        """Count the rows of a table."""
+        sql = f"SELECT count(*) FROM {self.quote(*filter(None, (content.schema, content.table)))}"
+        return int(connection.exec_driver_sql(sql, execution_options={"no_parameters": True}).scalar_one())
+
+    def estimate_rows(self, connection: Connection, content: TableContent) -> int | None:
+        """Return the server's own estimate of a table's rows; ``None`` where it has none."""
+        return None
 
     @abstractmethod
     def count_orphans(self, connection: Connection, foreign_key: ForeignKey) -> int:

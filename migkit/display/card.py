@@ -56,6 +56,10 @@ class Card:
         What happened; those that tell a change come first where there are many.
     folds : tuple of Fold
         The frames.
+    texts : tuple of (title, text)
+        Longer texts, folded; only in HTML.
+    noun : str
+        What a line tells, for "and 12 more".
     """
 
     title: str
@@ -64,6 +68,7 @@ class Card:
     figures: tuple[Fact, ...] = ()
     lines: tuple[Line, ...] = ()
     folds: tuple[Fold, ...] = ()
+    texts: tuple[tuple[str, str], ...] = ()
     noun: str = "line"
 
 
@@ -81,6 +86,7 @@ def card_html(card: Card) -> str:
         figures_html(card.figures),
         lines_html(capped(card.lines, LINE_LIMIT, card.noun)),
         *(fold_html(fold) for fold in card.folds if len(fold.frame)),
+        *(details_html(title, f"<pre>{escape(text)}</pre>") for title, text in card.texts),
     ]
     return styled(f'<section class="mk-card {tone(card.sign)}">{"".join(parts)}</section>')
 

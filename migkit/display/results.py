@@ -25,23 +25,28 @@ from migkit.display.lines import (
     index_lines,
     object_lines,
     orphan_lines,
+    statement_lines,
     table_lines,
 )
 from migkit.display.units import count, duration, plural, signed
 
 
-class Drawn:
-    """Lets a result draw itself in a terminal and in a notebook."""
+class DrawnInNotebooks:
+    """Lets a noun draw itself as a card in a notebook."""
 
     @abstractmethod
     def card(self) -> Card:
-        """Return what the result shows of itself."""
-
-    def __repr__(self) -> str:
-        return card_text(self.card())
+        """Return what it shows of itself."""
 
     def _repr_html_(self) -> str:
         return card_html(self.card())
+
+
+class Drawn(DrawnInNotebooks):
+    """Lets a result draw itself in a terminal, too."""
+
+    def __repr__(self) -> str:
+        return card_text(self.card())
 
 
 def state_card(state: Any) -> Card:
@@ -175,14 +180,46 @@ def validation_card(validation: Any) -> Card:
     )
 
 
-def run_folds(run: Any) -> tuple[Fold, ...]:
-    """Return the frames of a run."""
-    return (
-        Fold("Statements", run.statements, ("number", "summary", "seconds", "rows", "outcome", "rewritten", "sql")),
-        Fold("Locks", run.locks, ("relation", "mode", "held_ms", "blocks", "statement", "exact")),
-        Fold("Waits", run.waits, ("relation", "waiter_query", "blocker_query", "waited_ms", "by_migration")),
-        Fold("Not checked", run.unchecked),
+def run_card(run: Any) -> Card:
+    """Return the card of a run."""
+    way = "the way up" if run.direction == "up" else "the way down"
+    return Card(
+        title=f"{run.migration} on {run.database}, {way}",
+        sign=GOOD if run.succeeded else BAD,
+        verdict="done" if run.succeeded else str(run.error),
+        figures=(
+            Fact("took", duration(run.seconds)),
+            Fact("statements", count(int(run.statements["kind"].isin(["ddl", "dml"]).sum()))),
+            Fact("waited for it", plural(int(run.waits["by_migration"].fillna(False).sum()), "session")),
+        ),
+        lines=tuple(statement_lines(run.statements[run.statements["kind"] != "query"])),
+        folds=(
+            Fold("Statements", run.statements, ("number", "summary", "seconds", "rows", "outcome", "rewritten", "sql")),
+            Fold("Locks", run.locks, ("relation", "mode", "held_ms", "blocks", "statement", "exact")),
+            Fold("Waits", run.waits, ("relation", "waiter_query", "blocker_query", "waited_ms", "by_migration")),
+            Fold("Not checked", run.unchecked),
+        ),
     )
+
+
+def migration_card(migration: Any) -> Card:
+    """Return the card of a migration."""
+    metadata = migration.metadata
+    told = (("description", metadata.description), ("author", metadata.author), ("risk, as declared", metadata.risk))
+    return Card(
+        title=f"Migration {migration.name}",
+        sign=GOOD if migration.has_down else WARN,
+        verdict="with a way down" if migration.has_down else "without a way down",
+        figures=tuple(Fact(label, value) for label, value in told if value),
+        lines=tuple(Line(WARN, f"may {one}") for one in metadata.allow),
+        texts=((f"Source ({migration.path.name})", migration.source),),
+    )
+
+
+def database_card(db: Any) -> Card:
+    """Return the card of a database."""
+    marks = [mark for mark, is_set in (("protected", db.protected), ("scratch", db.is_scratch)) if is_set]
+    return Card(title=f"Database {db.name}", verdict=", ".join([db.server, *marks]), lines=(Line(NOTE, db.url),))
 
 
 def rehearsal_card(trial: Any) -> Card:

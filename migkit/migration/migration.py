@@ -12,6 +12,8 @@ from sqlalchemy import Engine
 from migkit.allowances import parse_allowance
 from migkit.database import Database
 from migkit.dialects.base import Dialect
+from migkit.display.card import Card
+from migkit.display.results import DrawnInNotebooks, migration_card
 from migkit.errors import MigrationInvalid
 from migkit.migration.sessions import in_own_thread, session_engine
 
@@ -78,7 +80,7 @@ class Metadata:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Migration:
+class Migration(DrawnInNotebooks):
     """One change with a way up and, if it has one, a way down.
 
     Attributes
@@ -129,6 +131,10 @@ class Migration:
         """
         with session_engine(db) as engine:
             in_own_thread(lambda: self.program.prepare(engine, db.dialect))
+
+    def card(self) -> Card:
+        """Return what the migration shows of itself in a notebook."""
+        return migration_card(self)
 
     def __repr__(self) -> str:
         described = f": {self.metadata.description}" if self.metadata.description else ""

@@ -10,6 +10,9 @@ from typing import Any, Literal, Self
 
 import pandas as pd
 
+from migkit.display.card import Card
+from migkit.display.lock_plot import lock_durations
+from migkit.display.results import DrawnInNotebooks, run_card
 from migkit.errors import StateUnreadable
 from migkit.frames import LOCKS, STATEMENTS, UNCHECKED, WAITS
 from migkit.storage import decode_frame, decode_instant, encode_frame, encode_instant, read_json, write_json
@@ -21,7 +24,7 @@ _SPECS = {"statements": STATEMENTS, "locks": LOCKS, "waits": WAITS, "unchecked":
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Run:
+class Run(DrawnInNotebooks):
     """One execution of a migration.
 
     Attributes
@@ -116,6 +119,14 @@ class Run:
     def load(cls, path: str | Path) -> Self:
         """Read what :meth:`save` wrote."""
         return cls.from_document(read_json(Path(path)))
+
+    def card(self) -> Card:
+        """Return what the run shows of itself in a notebook."""
+        return run_card(self)
+
+    def plot(self) -> Any:
+        """Return a matplotlib ``Figure``: who held which lock for how long, and who waited."""
+        return lock_durations(self.locks, self.waits, self.statements)
 
     def __repr__(self) -> str:
         lines = [_line(row) for row in STATEMENTS.rows(self.statements) if row["kind"] in ("ddl", "dml")]

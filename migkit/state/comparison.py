@@ -105,6 +105,7 @@ def compare(
     after: State,
     *,
     allow: Iterable[str | Allowance] = (),
+    bookkeeping: Iterable[str] = (),
     proven: Mapping[TableName, ProvenRows] | None = None,
 ) -> Comparison:
     """Hold two states side by side.
@@ -115,6 +116,8 @@ def compare(
         The states, captured or loaded.
     allow : iterable of str or Allowance
         Intended destruction, as a migration declares it: ``drop_column:users.legacy_flag``.
+    bookkeeping : iterable of str
+        Tables in which the migration's own tool notes what is applied: they may change, and count for `identical`.
     proven : mapping, optional
         Results of comparing rows one by one, for tables whose digests alone cannot tell.
 
@@ -143,7 +146,7 @@ def compare(
         )
     facts = gather_facts(before, after, proven or {})
     allowances = [one if isinstance(one, Allowance) else parse_allowance(one) for one in allow]
-    return _assemble(before, after, facts, judge(facts, allowances))
+    return _assemble(before, after, facts, judge(facts, allowances, frozenset(bookkeeping)))
 
 
 def _assemble(before: State, after: State, facts: ComparisonFacts, findings: list[Finding]) -> Comparison:

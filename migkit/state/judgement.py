@@ -29,12 +29,15 @@ CONTENT_RULES = frozenset(
 class Declarations:
     """What a migration declares as intended, and which of it was met."""
 
-    def __init__(self, allowances: Sequence[Allowance]) -> None:
+    def __init__(self, allowances: Sequence[Allowance], bookkeeping: frozenset[str] = frozenset()) -> None:
+        self._bookkeeping = bookkeeping
         self._declared = {(one.verb, one.target): one for one in allowances}
         self._met: set[tuple[str, str]] = set()
 
     def covers(self, verb: str, *targets: str) -> bool:
         """Tell whether one of `targets` was declared, and remember that it was met."""
+        if any(target.partition(".")[0] in self._bookkeeping for target in targets):
+            return True
         met = [(verb, target) for target in targets if (verb, target) in self._declared]
         self._met.update(met)
         return bool(met)
@@ -45,7 +48,9 @@ class Declarations:
         return [one for key, one in self._declared.items() if key not in self._met]
 
 
-def judge(facts: ComparisonFacts, allowances: Sequence[Allowance]) -> list[Finding]:
+def judge(
+    facts: ComparisonFacts, allowances: Sequence[Allowance], bookkeeping: frozenset[str] = frozenset()
+) -> list[Finding]:
     """Judge what differs.
 
     Parameters
@@ -54,13 +59,15 @@ def judge(facts: ComparisonFacts, allowances: Sequence[Allowance]) -> list[Findi
         What differs.
     allowances : sequence of Allowance
         What the migration declares.
+    bookkeeping : frozenset of str
+        Tables in which the migration's own tool notes what is applied; that they change is no damage.
 
     Returns
     -------
     list of Finding
         Errors are what was destroyed without being declared.
     """
-    declared = Declarations(allowances)
+    declared = Declarations(allowances, bookkeeping)
     findings = [
         *_tables(facts, declared),
         *_columns(facts, declared),

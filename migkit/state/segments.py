@@ -93,7 +93,10 @@ def compare_column(before: Mapping[tuple[int, bool], Cell], after: Mapping[tuple
     A segment with as many rows as before and another digest has *changed*. A segment that gained or lost rows cannot
     tell by its digest whether the other rows are intact: *unproven*, until rows are compared.
     """
-    changed, unproven = [], []
+    changed: list[int] = []
+    unproven: list[int] = []
+    vanished: list[int] = []
+    appeared = [number for number, appended in after if appended]
     segments = {number for number, appended in (*before, *after) if not appended}
     for number in sorted(segments):
         was, now = before.get((number, False), _NOTHING), after.get((number, False), _NOTHING)
@@ -103,6 +106,11 @@ def compare_column(before: Mapping[tuple[int, bool], Cell], after: Mapping[tuple
             changed.append(number)
         elif was.rows and now.rows:
             unproven.append(number)
+        else:
+            (vanished if was.rows else appeared).append(number)
+    if vanished and appeared:
+        # As many may have come as went, so the count of rows cannot tell.
+        unproven = sorted({*unproven, *vanished})
     if changed:
         return ColumnContent("changed", tuple(changed))
     if unproven:

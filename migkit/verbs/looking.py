@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import URL
 
 from migkit.clone import scratch
-from migkit.database import Database, connect
+from migkit.database import Database, reached
 from migkit.display.progress import default_progress
 from migkit.errors import StateUnreadable
 from migkit.progress import Progress
@@ -58,7 +58,8 @@ def capture(
     >>> mk.capture("sqlite://").total_rows
     0
     """
-    return capturing.capture(connect(db), schemas=schemas, like=like, progress=progress or default_progress())
+    with reached(db) as database:
+        return capturing.capture(database, schemas=schemas, like=like, progress=progress or default_progress())
 
 
 def compare(before: State | str | Path, after: State | str | Path, *, allow: Iterable[str] = ()) -> Comparison:
@@ -114,7 +115,8 @@ def clone(
     CloneFailed
         If the copy cannot be made; nothing is left behind.
     """
-    return scratch.clone(connect(source), into=into, schema_only=schema_only, progress=progress or default_progress())
+    with reached(source) as db:
+        return scratch.clone(db, into=into, schema_only=schema_only, progress=progress or default_progress())
 
 
 def load(path: str | Path) -> State | Rehearsal:

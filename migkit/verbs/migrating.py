@@ -8,7 +8,7 @@ from typing import Literal
 from sqlalchemy import URL
 
 from migkit.config import load_config
-from migkit.database import Database, connect
+from migkit.database import Database, reached
 from migkit.display.progress import default_progress
 from migkit.errors import ProtectedDatabase
 from migkit.migration import runner
@@ -115,16 +115,16 @@ def _run(
     progress: Progress | None,
 ) -> Run:
     config = load_config()
-    database = connect(db, config=config)
-    _require_confirmation(database, confirm)
-    return runner.run(
-        load_migration(migration, config=config),
-        database,
-        direction=direction,
-        timeout=timeout or config.migrations.timeout_seconds,
-        lock_timeout=lock_timeout or config.migrations.lock_timeout_seconds,
-        progress=progress or default_progress(),
-    )
+    with reached(db, config=config) as database:
+        _require_confirmation(database, confirm)
+        return runner.run(
+            load_migration(migration, config=config),
+            database,
+            direction=direction,
+            timeout=timeout or config.migrations.timeout_seconds,
+            lock_timeout=lock_timeout or config.migrations.lock_timeout_seconds,
+            progress=progress or default_progress(),
+        )
 
 
 def _require_confirmation(db: Database, confirm: str | None) -> None:
@@ -169,13 +169,15 @@ def validate(
         If there is neither a migration nor a version to check.
     """
     config = load_config()
-    return validation.validate(
-        None if migration is None else load_migration(migration, config=config),
-        connect(db, config=config),
-        expect_absent=expect_absent,
-        expect_version=expect_version,
-        progress=progress or default_progress(),
-    )
+    loaded = None if migration is None else load_migration(migration, config=config)
+    with reached(db, config=config) as database:
+        return validation.validate(
+            loaded,
+            database,
+            expect_absent=expect_absent,
+            expect_version=expect_version,
+            progress=progress or default_progress(),
+        )
 
 
 def dry_run(migration: AnyMigration, db: AnyDatabase, *, progress: Progress | None = None) -> DryRun:
@@ -196,9 +198,9 @@ def dry_run(migration: AnyMigration, db: AnyDatabase, *, progress: Progress | No
         ``passed``, ``checks`` and ``changes``; nothing about data, locks or durations.
     """
     config = load_config()
-    return dry_running.dry_run(
-        load_migration(migration, config=config), connect(db, config=config), progress=progress or default_progress()
-    )
+    loaded = load_migration(migration, config=config)
+    with reached(db, config=config) as database:
+        return dry_running.dry_run(loaded, database, progress=progress or default_progress())
 
 
 def rehearse(
@@ -243,16 +245,18 @@ def rehearse(
         If the work could not be done at all; a migration that fails gives a failed rehearsal instead.
     """
     config = load_config()
-    return trial.rehearse(
-        load_migration(migration, config=config),
-        connect(db, config=config),
-        into=into,
-        require_down=require_down,
-        timeout=timeout or config.migrations.timeout_seconds,
-        lock_timeout=lock_timeout or config.migrations.lock_timeout_seconds,
-        reports=None if reports is False else Path(reports or config.reports.directory),
-        progress=progress or default_progress(),
-    )
+    loaded = load_migration(migration, config=config)
+    with reached(db, config=config) as database:
+        return trial.rehearse(
+            loaded,
+            database,
+            into=into,
+            require_down=require_down,
+            timeout=timeout or config.migrations.timeout_seconds,
+            lock_timeout=lock_timeout or config.migrations.lock_timeout_seconds,
+            reports=None if reports is False else Path(reports or config.reports.directory),
+            progress=progress or default_progress(),
+        )
 
 
 def report(evidence: Rehearsal | str | Path) -> Path:

@@ -165,7 +165,6 @@ def _verify_files(folder: Path, files: Mapping[str, str]) -> None:
 def _rehearsal(folder: Path, document: Mapping[str, Any]) -> Rehearsal:
     states = {name: _read(folder, name, State.from_document) for name in _STATES}
     runs = {name: _read(folder, name, Run.from_document) for name in _RUNS}
-    allow = document["migration"].get("allow", ())
     proven = {name: _decode_proven(rows) for name, rows in document.get("proven", {}).items()}
     empty: dict[str, Any] = {"columns": [], "rows": []}
     return Rehearsal(
@@ -180,8 +179,14 @@ def _rehearsal(folder: Path, document: Mapping[str, Any]) -> Rehearsal:
         steps=tuple(Step(**step) for step in document.get("steps", ())),
         findings=decode_frame(frames.FINDINGS, document.get("findings", empty)),
         unchecked=decode_frame(frames.UNCHECKED, document.get("unchecked", empty)),
-        comparison=_compared(states["before"], states["after"], allow, proven.get("comparison", {})),
-        rollback=_compared(states["before"], states["rolled_back"], (), proven.get("rollback", {})),
+        comparison=_compared(
+            states["before"],
+            states["after"],
+            proven.get("comparison", {}),
+            allow=document["migration"].get("allow", ()),
+            bookkeeping=document["migration"].get("bookkeeping", ()),
+        ),
+        rollback=_compared(states["before"], states["rolled_back"], proven.get("rollback", {})),
         validation=_read(folder, "validation", Validation.from_document),
         error=document.get("error"),
         evidence=folder,
@@ -196,9 +201,9 @@ def _read(folder: Path, name: str, decode: Any) -> Any:
 
 
 def _compared(
-    before: State | None, after: State | None, allow: Any, proven: Mapping[TableName, ProvenRows]
+    before: State | None, after: State | None, proven: Mapping[TableName, ProvenRows], **declared: Any
 ) -> Comparison | None:
-    return compare(before, after, allow=allow, proven=proven) if before and after else None
+    return compare(before, after, proven=proven, **declared) if before and after else None
 
 
 def _decode_proven(rows: list[dict[str, Any]]) -> dict[TableName, ProvenRows]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -155,7 +155,13 @@ class _Trial:
         promise = self._learn(copy)
         self._run("up", "up", copy)
         self._capture("after", "Captured after", copy)
-        self.comparison = self._compare("after", "after with before", copy, self.migration.metadata.allow)
+        self.comparison = self._compare(
+            "after",
+            "after with before",
+            copy,
+            allow=self.migration.metadata.allow,
+            bookkeeping=self.migration.bookkeeping_tables,
+        )
         self.validation = self._step("Validated", lambda: self._validate(promise))
         if not self.migration.has_down:
             self.steps.append(Step("Roll back", "skipped", 0.0, "the migration has no way down"))
@@ -163,7 +169,7 @@ class _Trial:
             return
         self._run("down", "down", copy)
         self._capture("rolled_back", "Captured after rolling back", copy)
-        self.rollback = self._compare("rolled_back", "rolled back with before", copy, ())
+        self.rollback = self._compare("rolled_back", "rolled back with before", copy)
         self._run("again", "up", copy)
 
     def _validate(self, promise: Promise) -> Validation:
@@ -176,15 +182,14 @@ class _Trial:
         like = self.states.get("before")
         self.states[name] = self._step(words, lambda: capture(copy, like=like, progress=self.progress))
 
-    def _compare(self, name: str, words: str, copy: Database, allow: Iterable[str]) -> Comparison:
+    def _compare(self, name: str, words: str, copy: Database, **declared: Any) -> Comparison:
         before, after = self.states["before"], self.states[name]
-        allow = tuple(allow)
-        comparison = self._step(f"Compared {words}", lambda: compare(before, after, allow=allow))
+        comparison = self._step(f"Compared {words}", lambda: compare(before, after, **declared))
         if not needs_proof(comparison):
             return comparison
         proof = self._step("Compared rows one by one", lambda: prove_rows(comparison, before, self.source, copy))
         self.unproven += proof.unchecked
-        return compare(before, after, allow=allow, proven=proof.proven)
+        return compare(before, after, proven=proof.proven, **declared)
 
     def _run(self, name: str, direction: Direction, copy: Database) -> None:
         def execute() -> Run:
@@ -289,6 +294,7 @@ class _Trial:
             "risk": metadata.risk,
             "estimated_duration": metadata.estimated_duration,
             "allow": list(metadata.allow),
+            "bookkeeping": list(self.migration.bookkeeping_tables),
             "checksum": self.migration.checksum,
             "path": self.migration.path.name,
             "source": redact(self.migration.source),

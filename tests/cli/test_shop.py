@@ -86,6 +86,12 @@ def test_the_same_rows_on_every_engine(built: Database) -> None:
     ]
 
 
+def test_the_same_rows_on_every_version_of_postgresql(every_postgresql: Database) -> None:
+    build_shop(every_postgresql, scale=SCALE)
+    assert {table: one(every_postgresql, f"SELECT count(*) FROM {table}") for table in TABLES} == ROWS
+    assert one(every_postgresql, "SELECT sum(total) FROM orders") == TOTAL
+
+
 def test_the_database_is_whole(built: Database) -> None:
     for table, column, parent in FOREIGN_KEYS:
         orphans = f"SELECT count(*) FROM {table} AS child LEFT JOIN {parent} AS parent ON parent.id = child.{column}"

@@ -17,6 +17,7 @@ def read_unchecked(reader: Reader) -> list[Row]:
 
 
 def _outside_the_snapshot(reader: Reader) -> list[Row]:
+    transactional = reader.transactional_engines
     return [
         {
             "what": f"rows of {row['table_name']}",
@@ -24,7 +25,7 @@ def _outside_the_snapshot(reader: Reader) -> list[Row]:
             " when their turn came",
         }
         for row in reader.tables
-        if row["table_type"] in TABLE_KINDS and row["engine"] not in reader.transactional_engines
+        if row["table_type"] in TABLE_KINDS and row["engine"] not in transactional
     ]
 
 

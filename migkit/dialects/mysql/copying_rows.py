@@ -83,7 +83,7 @@ def copy_rows(source: Connection, target: Connection, table: str, columns: Seque
     asked = ", ".join(_FORMS[kind][0].format(c=quote(name)) for name, kind in columns)
     head = f"INSERT INTO {quote(table)} ({listed}) VALUES ".encode()
     encoders = [_FORMS[kind][1] for _, kind in columns]
-    writer: Any = target.connection.driver_connection
+    writer: Any = target.connection.dbapi_connection
     try:
         with _raw_rows(source, f"SELECT {asked} FROM {quote(table)}") as cursor:
             for batch in _batches(cursor, encoders):
@@ -116,7 +116,7 @@ def _raw_rows(source: Connection, sql: str) -> Iterator[Any]:
     from pymysql.cursors import SSCursor
 
     execute(source, "SET character_set_results = NULL")
-    raw: Any = source.connection.driver_connection
+    raw: Any = source.connection.dbapi_connection
     decoders, raw.decoders, raw.use_unicode = raw.decoders, {}, False
     try:
         with raw.cursor(SSCursor) as cursor:

@@ -152,11 +152,13 @@ class RowHash:
 
     def whole_row(self) -> tuple[str, str]:
         """Return the condition that runs ``a`` and ``b`` through all columns, and what to sum then."""
-        parts = [f"(@migkit_a1 := {SEED_A})", f"(@migkit_b1 := {SEED_B})"]
+        parts: list[str] = []
+        # Assigning a constant is done once by the server, not once per row: so the first column meets the seeds themselves.
+        a, b = str(SEED_A), str(SEED_B)
         for name, _ in self.columns:
             first, second = self._halves(name)
-            parts.append(_assign("migkit_a1", f"{first} ^ @migkit_a1", SPREAD_A))
-            parts.append(_assign("migkit_b1", f"{second} ^ @migkit_b1", SPREAD_B))
+            parts += [_assign("migkit_a1", f"{first} ^ {a}", SPREAD_A), _assign("migkit_b1", f"{second} ^ {b}", SPREAD_B)]
+            a, b = "@migkit_a1", "@migkit_b1"
         return f"GREATEST({', '.join(parts)}) >= 0", _bound("@migkit_a1", "@migkit_b1", SEED_B, SEED_A)
 
     def _summand(self, name: str, kind: str) -> str:

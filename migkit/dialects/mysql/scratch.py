@@ -99,7 +99,9 @@ def _require(home: URL | None) -> URL:
 @contextmanager
 def _administration(url: URL) -> Iterator[Connection]:
     """Open a session on no database in particular."""
-    engine = session.create_engine(url.set(database=None), poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    # URL.set() takes None for "as it is".
+    nowhere = url._replace(database=None)
+    engine = session.create_engine(nowhere, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     try:
         with engine.connect() as connection:
             yield connection

@@ -47,6 +47,9 @@ def create_engine(url: URL, **options: Any) -> Engine:
     """
     arguments = {"program_name": "migkit", "charset": "utf8mb4", **options.pop("connect_args", {})}
     arguments |= {key: value for key, value in url.query.items() if key == "charset"}
+    if url.password:
+        # As text, the driver would send it in Latin 1; the server keeps what was said in UTF-8.
+        arguments.setdefault("password", url.password.encode())
     url = url.set(drivername=f"{url.get_backend_name()}+pymysql")
     try:
         return sqlalchemy.create_engine(url, connect_args=arguments, **options)

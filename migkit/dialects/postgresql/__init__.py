@@ -15,15 +15,18 @@ from migkit.dialects.base import (
     HeldLock,
     LockFacts,
     RowDigest,
+    RowValues,
     ScratchHome,
     SegmentContent,
     SessionObserver,
     TableContent,
+    ValueFamily,
     Wait,
 )
-from migkit.dialects.postgresql import catalog, hashing, locks, orphans, rows, scratch
+from migkit.dialects.postgresql import catalog, dump, hashing, locks, orphans, rows, scratch
 from migkit.dialects.postgresql import content as contents
 from migkit.dialects.postgresql import session as sessions
+from migkit.dialects.schema_dump import ReadDump
 from migkit.errors import MigkitError
 from migkit.progress import SILENT, Progress
 
@@ -42,6 +45,7 @@ class PostgreSQL(Dialect):
     fingerprint_method = hashing.METHOD
     extra = "postgresql"
     scratch_home: ScratchHome = "embedded"
+    dump_tool = "pg_dump"
 
     def create_engine(self, url: URL, **options: Any) -> Engine:
         """Return an engine on psycopg 3 whose sessions name themselves 'migkit'."""
@@ -75,6 +79,12 @@ class PostgreSQL(Dialect):
         """Read all schema facts with a fixed number of queries."""
         return catalog.read_catalog(connection, schemas)
 
+    def schema_dump(
+        self, connection: Connection, schemas: Sequence[str] | None
+    ) -> AbstractContextManager[ReadDump]:
+        """Let pg_dump write the schema down, on the snapshot of the capture."""
+        return dump.schema_dump(connection, schemas)
+
     def integer_key_range(self, connection: Connection, content: TableContent) -> tuple[int, int] | None:
         """Return the smallest and largest value of the first key column if it is an integer."""
         return contents.integer_key_range(connection, content)
@@ -92,6 +102,24 @@ class PostgreSQL(Dialect):
     ) -> Iterator[RowDigest]:
         """Stream the digests of rows, ordered by seed."""
         return rows.read_rows(connection, content, segments)
+
+    def read_values(
+        self, connection: Connection, content: TableContent, seeds: Sequence[int] | None
+    ) -> Iterator[RowValues]:
+        """Stream rows as text, as casts to text write them."""
+        return rows.read_values(connection, content, seeds)
+
+    def value_family(self, content_type: str, declared: str) -> ValueFamily:
+        """Return what values of a base type are."""
+        return rows.value_family(content_type)
+
+    def count_rows(self, connection: Connection, content: TableContent) -> int:
+        """Count the rows of a table, without those of tables that inherit from it."""
+        return rows.count_rows(connection, content)
+
+    def estimate_rows(self, connection: Connection, content: TableContent) -> int | None:
+        """Return the planner's number of rows; ``None`` for a table never analysed."""
+        return rows.estimate_rows(connection, content)
 
     def count_orphans(self, connection: Connection, foreign_key: ForeignKey) -> int:
         """Count rows whose parent does not exist, with the operators of the constraint itself."""

@@ -227,6 +227,9 @@ def _add_tables(rows: Rows, reading: Reading) -> None:
         facts["key"] = tuple(row["key"] or ())
         facts["options"] = _options(row["options"], row["foreign_options"])
         reading.catalog.tables.append(facts)
+        if row["kind"] == "foreign":
+            name = relation_name(row["schema"], row["table"])
+            reading.leave_out(f"rows of foreign table {name}", "they lie in another database, outside the snapshot")
 
 
 def _add_columns(rows: Rows, reading: Reading) -> None:

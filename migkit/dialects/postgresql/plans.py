@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from migkit.dialects.base import TableContent
 from migkit.dialects.postgresql.hashing import digest, is_integer, whole_row
+from migkit.dialects.postgresql.parts import range_conditions, segment_number, slice_conditions
 from migkit.dialects.postgresql.sql import execute, literal, quote
 
 NO_PARTITION = "NULL::oid"
@@ -58,14 +59,34 @@ def plan_reading(connection: Connection, content: TableContent, condition: str =
     condition : str
         SQL that narrows the rows, before anything is computed; empty for all.
     """
-    version = connection.dialect.server_version_info
-    release = int(version[0]) if version else 0
+    release = server_release(connection)
+    condition = " AND ".join(filter(None, [condition, *range_conditions(content)]))
     if not content.key:
         return _without_key(content, condition, release)
     types = key_types(connection, content)
     if len(content.key) == 1 and is_integer(types[content.key[0]]):
         return _by_integer(content, condition, release)
     return _by_hash(content, types, condition, release)
+
+
+def server_release(connection: Connection) -> int:
+    """Return the server's major version."""
+    version = connection.dialect.server_version_info
+    return int(version[0]) if version else 0
+
+
+def seed_of_row(connection: Connection, content: TableContent) -> str:
+    """Return SQL, over the table's own columns, of the number by which rows are told apart."""
+    release = server_release(connection)
+    if not content.key:
+        return whole_row([digest(quote(name), token, "0::int8", release) for name, token in content.columns])
+    types = key_types(connection, content)
+    if len(content.key) == 1 and is_integer(types[content.key[0]]):
+        return f"{quote(content.key[0])}::int8"
+    seed = "0::int8"
+    for name in content.key:
+        seed = digest(quote(name), types[name], seed, release)
+    return seed
 
 
 def relation(content: TableContent) -> str:
@@ -103,11 +124,12 @@ def _by_integer(content: TableContent, condition: str, release: int) -> Reading:
     """Rows are seeded with their key itself, so that two rows that exchange values do not go unseen."""
     name = content.key[0]
     key = f"{quote(name)}::int8"
+    condition = " AND ".join(filter(None, [condition, *slice_conditions(content, key)]))
     return Reading(
-        source=f"{relation(content)}{_where(condition)}",
+        source=f"{relation(content)}{where(condition)}",
         seed=key,
         key=(quote(name),),
-        segment=_segment(content, key, key),
+        segment=segment_number(content, key, key),
         appended=_appended(content, key),
         partition="tableoid" if content.kind == "partitioned" else NO_PARTITION,
         hashes=tuple(
@@ -134,10 +156,10 @@ def _by_hash(content: TableContent, types: dict[str, str], condition: str, relea
             inner.append(f"{quote(name)} AS c{number}")
             hashes.append((name, f"c{number}", digest(f"c{number}", token, seed, release)))
     return Reading(
-        source=_subquery(content, condition, inner),
+        source=_subquery(content, condition, inner, seed),
         seed=seed,
         key=tuple(f"k{number}" for number in range(len(content.key))),
-        segment=_segment(content, "k0::int8", seed),
+        segment=segment_number(content, "k0::int8", seed),
         appended=_appended(content, "k0::int8") if content.shift is not None else "false",
         partition="p" if content.kind == "partitioned" else NO_PARTITION,
         hashes=tuple(hashes),
@@ -154,10 +176,10 @@ def _without_key(content: TableContent, condition: str, release: int) -> Reading
     ]
     row_hash = whole_row(aliases)
     return Reading(
-        source=_subquery(content, condition, inner),
+        source=_subquery(content, condition, inner, row_hash),
         seed=row_hash,
         key=(),
-        segment="0",
+        segment="0" if content.slice_bits is None else segment_number(content, "0", row_hash),
         appended="false",
         partition="p" if content.kind == "partitioned" else NO_PARTITION,
         hashes=tuple((name, alias, alias) for name, alias in zip(names, aliases, strict=True)),
@@ -165,20 +187,17 @@ def _without_key(content: TableContent, condition: str, release: int) -> Reading
     )
 
 
-def _subquery(content: TableContent, condition: str, expressions: Sequence[str]) -> str:
+def _subquery(content: TableContent, condition: str, expressions: Sequence[str], seed: str) -> str:
     # OFFSET 0 keeps the planner from pulling the expressions up and computing them once per use.
     partition = ["tableoid AS p"] if content.kind == "partitioned" else []
     targets = ", ".join([*partition, *expressions])
-    return f"(SELECT {targets} FROM {relation(content)}{_where(condition)} OFFSET 0) AS rows_read"
+    inner = f"(SELECT {targets} FROM {relation(content)}{where(condition)} OFFSET 0) AS rows_read"
+    return f"{inner}{where(' AND '.join(slice_conditions(content, seed)))}"
 
 
-def _where(condition: str) -> str:
+def where(condition: str) -> str:
+    """Return a WHERE clause; nothing for no condition."""
     return f" WHERE {condition}" if condition else ""
-
-
-def _segment(content: TableContent, key: str, seed: str) -> str:
-    # Tables without an integer key are cut into sixteen slices of their key's hash.
-    return f"(({seed} >> 60) & 15)" if content.shift is None else f"({key} >> {content.shift})"
 
 
 def _appended(content: TableContent, key: str) -> str:

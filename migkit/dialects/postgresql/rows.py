@@ -1,19 +1,39 @@
-"""Rows one by one: the same hashes that captures sum up, streamed in the order of their seeds."""
+"""Rows one by one: the same hashes that captures sum up, streamed in the order of their seeds; and rows as text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from migkit.dialects.base import RowDigest, TableContent
-from migkit.dialects.postgresql.content import MODULUS
-from migkit.dialects.postgresql.plans import Reading, plan_reading
-from migkit.dialects.postgresql.sql import execute, quote
+from migkit.dialects.base import RowDigest, RowValues, TableContent, ValueFamily
+from migkit.dialects.postgresql.parts import narrowed, range_conditions, slice_conditions
+from migkit.dialects.postgresql.plans import Reading, plan_reading, relation, seed_of_row, where
+from migkit.dialects.postgresql.sql import execute, literal, quote
 
-_SMALLEST, _LARGEST = -(2**63), 2**63 - 1
-# Rows that are in the client's memory at a time.
-_ROWS_PER_FETCH = 5_000
+# Rows that are in the client's memory at a time: many of digests, few of values, which may be wide.
+_DIGESTS_PER_FETCH = 5_000
+_ROWS_PER_FETCH = 200
+
+_FAMILIES: dict[str, ValueFamily] = {
+    "int2": "integer",
+    "int4": "integer",
+    "int8": "integer",
+    "oid": "integer",
+    "bool": "boolean",
+    "float4": "float",
+    "float8": "float",
+    "numeric": "decimal",
+    "bytea": "bytes",
+    "uuid": "uuid",
+    "json": "json",
+    "jsonb": "json",
+    "date": "date",
+    "time": "time",
+    "timestamp": "timestamp",
+    "timestamptz": "instant",
+}
 
 
 def read_rows(connection: Connection, content: TableContent, segments: Sequence[int] | None) -> Iterator[RowDigest]:
@@ -33,40 +53,81 @@ def read_rows(connection: Connection, content: TableContent, segments: Sequence[
     RowDigest
         One per row.
     """
-    by_key = segments is not None and content.shift is not None
-    reading = plan_reading(connection, content, _key_ranges(content, segments or ()) if by_key else "")
-    slices = None if by_key else segments
-    result = execute(connection, _select(reading, slices), stream_results=True, yield_per=_ROWS_PER_FETCH)
+    condition = ""
+    if segments is not None:
+        content = replace(content, within=(*content.within, narrowed(content, segments)))
+        if content.beyond is not None:
+            condition = " AND ".join(range_conditions(content, content.beyond))
+    reading = plan_reading(connection, content, condition)
+    result = execute(connection, _select(reading), stream_results=True, max_row_buffer=_DIGESTS_PER_FETCH)
     width = 1 + len(reading.key)
-    for row in result:
-        digests = tuple(None if value is None else value % MODULUS for value in row[width:])
-        yield RowDigest(row[0], tuple(row[1:width]), digests)
+    while rows := result.fetchmany(_DIGESTS_PER_FETCH):
+        for row in rows:
+            cells = tuple(row)
+            yield RowDigest(cells[0], cells[1:width], cells[width:])
 
 
-def _select(reading: Reading, slices: Sequence[int] | None) -> str:
+def _select(reading: Reading) -> str:
     keys = [f"{key}::text" for key in reading.key]
     digests = [hashed for _, _, hashed in reading.hashes]
-    targets = ", ".join([reading.seed, *keys, *digests])
-    condition = ""
-    if slices is not None:
-        numbers = ", ".join(str(int(number)) for number in slices) or "NULL"
-        condition = f" WHERE {reading.segment} IN ({numbers})"
-    return f"SELECT {targets} FROM {reading.source}{condition} ORDER BY 1"
+    return f"SELECT {', '.join([reading.seed, *keys, *digests])} FROM {reading.source} ORDER BY 1"
 
 
-def _key_ranges(content: TableContent, segments: Sequence[int]) -> str:
-    """Return SQL for the keys of these segments, written so that the key's index serves; neighbours are joined."""
-    assert content.shift is not None
-    end = _LARGEST if content.beyond is None else content.beyond
-    ranges: list[tuple[int, int]] = []
-    for segment in sorted(set(segments)):
-        first, last = segment << content.shift, ((segment + 1) << content.shift) - 1
-        if ranges and ranges[-1][1] == first - 1:
-            first = ranges.pop()[0]
-        ranges.append((first, last))
-    key = quote(content.key[0])
-    conditions = [
-        f"{key} BETWEEN '{max(first, _SMALLEST)}'::int8 AND '{min(last, end, _LARGEST)}'::int8"
-        for first, last in ranges
-    ]
-    return f"({' OR '.join(conditions) or 'false'})"
+def read_values(connection: Connection, content: TableContent, seeds: Sequence[int] | None) -> Iterator[RowValues]:
+    """Stream rows as text.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+        A session of a snapshot.
+    content : TableContent
+        What to read.
+    seeds : sequence of int or None
+        Only the rows with these seeds; ``None`` for all rows.
+
+    Yields
+    ------
+    RowValues
+        One per row, in no order.
+    """
+    seed = seed_of_row(connection, content)
+    conditions = [*range_conditions(content), *slice_conditions(content, seed)]
+    if seeds is not None:
+        # The bare key lets its index serve.
+        found_by = quote(content.key[0]) if len(content.key) == 1 and seed == f"{quote(content.key[0])}::int8" else seed
+        conditions.append(f"{found_by} = ANY ('{{{','.join(str(int(one)) for one in seeds)}}}'::int8[])")
+    names = [*content.key, *(name for name, _ in content.columns)]
+    targets = ", ".join([seed, *(f"{quote(name)}::text" for name in names)])
+    sql = f"SELECT {targets} FROM {relation(content)}{where(' AND '.join(conditions))}"
+    result = execute(connection, sql, stream_results=True, max_row_buffer=_ROWS_PER_FETCH)
+    width = 1 + len(content.key)
+    while rows := result.fetchmany(_ROWS_PER_FETCH):
+        for row in rows:
+            cells = tuple(row)
+            yield RowValues(cells[0], cells[1:width], cells[width:])
+
+
+def value_family(content_type: str) -> ValueFamily:
+    """Return what values of a base type are; all others are compared as text."""
+    return _FAMILIES.get(content_type, "text")
+
+
+def count_rows(connection: Connection, content: TableContent) -> int:
+    """Count the rows of a table, without those of tables that inherit from it."""
+    return int(execute(connection, f"SELECT count(*) FROM {relation(content)}").scalar_one())
+
+
+def estimate_rows(connection: Connection, content: TableContent) -> int | None:
+    """Return the planner's number of rows, over all partitions; ``None`` for a table never analysed."""
+    found = execute(
+        connection,
+        "WITH RECURSIVE parts AS ("
+        " SELECT c.oid, c.reltuples, c.relkind FROM pg_catalog.pg_class AS c"
+        " JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
+        f" WHERE n.nspname = {literal(content.schema)} AND c.relname = {literal(content.table)}"
+        " UNION ALL SELECT c.oid, c.reltuples, c.relkind FROM parts AS p"
+        " JOIN pg_catalog.pg_inherits AS i ON i.inhparent = p.oid AND p.relkind = 'p'"
+        " JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid)"
+        " SELECT CASE WHEN bool_and(reltuples >= 0) THEN sum(reltuples) END FROM parts WHERE relkind <> 'p'",
+    ).scalar()
+    return None if found is None else int(found)

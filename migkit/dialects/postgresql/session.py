@@ -241,6 +241,8 @@ def set_lock_timeout(connection: Connection, seconds: float | None) -> None:
 
 
 _EXPORT = "SELECT pg_catalog.pg_export_snapshot()"
+# The execution option under which the first session keeps the name of the snapshot it shares.
+SHARED_SNAPSHOT = "migkit_snapshot"
 
 
 @contextmanager
@@ -262,6 +264,7 @@ def snapshot(engine: Engine, workers: int) -> Iterator[list[Connection]]:
     with ExitStack() as stack:
         first = stack.enter_context(_reading_session(engine))
         exported = _export(first) if workers > 1 else None
+        first.execution_options(**{SHARED_SNAPSHOT: exported})
         _pin_settings(first)
         connections = [first]
         if exported is not None:

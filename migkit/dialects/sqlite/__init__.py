@@ -14,12 +14,14 @@ from migkit.dialects.base import (
     Dialect,
     ForeignKey,
     RowDigest,
+    RowValues,
     SegmentContent,
     SessionObserver,
     TableContent,
+    ValueFamily,
     Wait,
 )
-from migkit.dialects.sqlite import catalog, explanations, observer, orphans, row_digests, scratch, session
+from migkit.dialects.sqlite import catalog, explanations, observer, orphans, row_digests, row_values, scratch, session
 from migkit.dialects.sqlite.content import FINGERPRINT_METHOD, integer_key_range, read_content
 from migkit.dialects.sqlite.files import database_file
 from migkit.errors import MigkitError
@@ -90,6 +92,16 @@ class SQLite(Dialect):
     ) -> Iterator[RowDigest]:
         """Stream row digests, sorted on disk."""
         return row_digests.read_rows(connection, content, segments)
+
+    def read_values(
+        self, connection: Connection, content: TableContent, seeds: Sequence[int] | None
+    ) -> Iterator[RowValues]:
+        """Stream rows as text, with the storage class of each value."""
+        return row_values.read_values(connection, content, seeds)
+
+    def value_family(self, content_type: str, declared: str) -> ValueFamily:
+        """Return what a declared type stands for."""
+        return row_values.value_family(declared)
 
     def count_orphans(self, connection: Connection, foreign_key: ForeignKey) -> int:
         """Count rows without a parent, also with ``foreign_keys`` off."""

@@ -34,6 +34,11 @@ class Batch:
     columns: dict[str, Values]
     types: dict[str, set[type]]
 
+    def only(self, rows: list[int]) -> Batch:
+        """Return some rows."""
+        columns: dict[str, Values] = {name: [values[row] for row in rows] for name, values in self.columns.items()}
+        return Batch(len(rows), columns, {name: set(map(type, values)) for name, values in columns.items()})
+
 
 def read_batches(connection: Connection, content: TableContent, where: str = "") -> Iterator[Batch]:
     """Read the columns and the key of a table.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from migkit.dialects.sqlite.batches import Batch
 from migkit.dialects.sqlite.hashing import NONE_TYPE, Hashes, Mask, hash_values, mix, present_mask
@@ -32,6 +33,14 @@ class BoundBatch:
     seed: Hashes
     words: dict[str, Hashes]
     present: dict[str, Mask | None]
+
+    def only(self, rows: npt.NDArray[np.intp]) -> BoundBatch:
+        """Return the digests of some rows."""
+        return BoundBatch(
+            self.seed[rows],
+            {name: words[rows] for name, words in self.words.items()},
+            {name: None if mask is None else mask[rows] for name, mask in self.present.items()},
+        )
 
 
 def bind(batch: Batch, key: tuple[str, ...], names: list[str]) -> BoundBatch:

@@ -60,7 +60,7 @@ INJURIES = [
                          " RETURN n * 2"),
     ("objects", "tidy", "ALTER PROCEDURE tidy SQL SECURITY DEFINER"),
     ("objects", "nightly", "DROP EVENT nightly"),
-    ("objects", "nightly", "ALTER EVENT nightly ON SCHEDULE EVERY 2 DAY STARTS '2040-01-01 00:00:00'"),
+    ("objects", "nightly", "ALTER EVENT nightly ON SCHEDULE EVERY 2 DAY STARTS '2035-01-01 00:00:00'"),
     ("objects", "settings", "ALTER DATABASE COLLATE utf8mb4_bin"),
     ("orphans", "of_parent", "SET foreign_key_checks = 0; DELETE FROM parents WHERE id = 101"),
 ]
