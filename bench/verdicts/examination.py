@@ -7,13 +7,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import sqlalchemy
-from sqlalchemy import URL
+from sqlalchemy import URL, Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from bench.verdicts.cases import Case, read_cases
 from bench.verdicts.places import Outcome, judge
 from bench.verdicts.restoring import copied_by
-from bench.verdicts.subjects import SUBJECTS, Subject, execute
+from bench.verdicts.subjects import SUBJECTS, Subject, execute, execute_on
+from bench.verdicts.values import KeptRow
 from migkit.database import Database, connect
+from migkit.errors import MigkitError
 from migkit.state.capture import capture
 from migkit.state.comparison import compare
 from migkit.state.snapshot import State
@@ -79,9 +82,10 @@ def examine(engine: str, server: Server, rows: int, *, only: str = "", watch: Wa
     try:
         before = _first_state(subject)
         score.unchecked = before.unchecked["what"].tolist()
-        for outcome in (*_injuries(cases, subject, before), *_harmless(cases, subject, before)):
-            score.outcomes.append(outcome)
-            watch(outcome)
+        for do in (_values, _injuries, _harmless):
+            for outcome in do(cases, subject, before):
+                score.outcomes.append(outcome)
+                watch(outcome)
     finally:
         score.rebuilt = getattr(subject, "rebuilt", [])
         subject.close()
@@ -96,16 +100,40 @@ def _first_state(subject: Subject) -> State:
     return state
 
 
+def _values(cases: list[Case], subject: Subject, before: State) -> Iterator[Outcome]:
+    """Change one value after the other, each put back before the next; in the end, nothing may have changed."""
+    db = subject.borrow()
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT", no_parameters=True) as connection:
+        row = KeptRow(db, connection)
+        for case in cases:
+            if case.value_column:
+                yield _outcome(case, db, before, connection)
+                row.put_back()
+    yield judge(Case("every changed value was put back", is_injury=False), compare(before, capture(db, like=before)))
+    subject.give_back(db, None, before)
+
+
 def _injuries(cases: list[Case], subject: Subject, before: State) -> Iterator[Outcome]:
     for case in cases:
-        if not case.is_injury:
+        if not case.is_injury or case.value_column:
             continue
         db = subject.borrow()
         try:
-            execute(db, case.statements, database=db.engine.url.database)
-            yield judge(case, compare(before, capture(db, like=before)))
+            yield _outcome(case, db, before)
         finally:
             subject.give_back(db, case, before)
+
+
+def _outcome(case: Case, db: Database, before: State, connection: Connection | None = None) -> Outcome:
+    try:
+        if connection is None:
+            execute(db, case.statements, database=db.engine.url.database)
+        else:
+            execute_on(connection, case.statements)
+        with _reader(db, case) as reader:
+            return judge(case, compare(before, capture(reader, like=before)))
+    except (SQLAlchemyError, MigkitError, RuntimeError) as error:
+        return Outcome(case, (f"could not be done: {str(error).splitlines()[0]}",))
 
 
 def _harmless(cases: list[Case], subject: Subject, before: State) -> Iterator[Outcome]:
@@ -115,9 +143,7 @@ def _harmless(cases: list[Case], subject: Subject, before: State) -> Iterator[Ou
         if case.is_injury:
             continue
         db = db or subject.borrow()
-        execute(db, case.statements, database=db.engine.url.database)
-        with _reader(db, case) as reader:
-            outcome = judge(case, compare(before, capture(reader, like=before)))
+        outcome = _outcome(case, db, before)
         yield outcome
         if not outcome.is_right:
             subject.give_back(db, None, before)

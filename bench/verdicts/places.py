@@ -127,7 +127,8 @@ def _unrelated(case: Case, reports: Reports) -> Iterator[tuple[str, set[str]]]:
         if any(_matches(place, thing) for place in named) or _follows(thing, words, case.at):
             continue
         rest = {word for word in words if not any(_matches(place, f"{thing}: {word}") for place in case.also)}
-        if rest:
+        # That a thing changed is said beside each fact that did.
+        if rest - {"changed"} or (rest and words == {"changed"}):
             yield thing, rest
 
 

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, Connection, make_url
 
-from bench.verdicts.cases import VALUE_ROW, VALUE_TABLE, Case, read_statements
+from bench.verdicts.cases import Case, read_statements
+from bench.verdicts.values import written_columns
 from migkit.database import Database, connect
 from migkit.state.capture import capture
 from migkit.state.comparison import compare
@@ -36,10 +37,15 @@ def execute(db: Database, statements: Sequence[str], **names: object) -> None:
     if not statements:
         return
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT", no_parameters=True) as connection:
-        for statement in statements:
-            for name, value in names.items():
-                statement = statement.replace("{" + name + "}", str(value))
-            connection.exec_driver_sql(statement).close()
+        execute_on(connection, statements, **names)
+
+
+def execute_on(connection: Connection, statements: Sequence[str], **names: object) -> None:
+    """Run statements in a session that commits each."""
+    for statement in statements:
+        for name, value in names.items():
+            statement = statement.replace("{" + name + "}", str(value))
+        connection.exec_driver_sql(statement).close()
 
 
 class CopiedSubject:
@@ -50,6 +56,7 @@ class CopiedSubject:
         self._server = server
         self._pristine = server.create(unique_name())
         self._lent: list[URL] = []
+        self._prepare_server()
         with connected(self._pristine) as db:
             execute(db, read_statements(engine, "schema.sql"), rows=rows)
 
@@ -63,6 +70,7 @@ class CopiedSubject:
 
     def give_back(self, db: Database, case: Case | None, before: State) -> None:
         """Drop the copy."""
+        execute(db, read_statements(self._engine, "before_drop.sql"), database=db.engine.url.database)
         db.close()
         self._server.drop(self._lent.pop())
 
@@ -73,6 +81,9 @@ class CopiedSubject:
 
     def _copy(self) -> URL:
         raise NotImplementedError
+
+    def _prepare_server(self) -> None:
+        """Make what belongs to no single database."""
 
 
 class CopiedFile(CopiedSubject):
@@ -90,8 +101,13 @@ class CopiedTemplate(CopiedSubject):
     def _copy(self) -> URL:
         url = self._pristine.set(database=unique_name())
         with connected(self._server.url) as home:
-            execute(home, [f'CREATE DATABASE "{url.database}" TEMPLATE "{self._pristine.database}"'])
+            execute(home, [f'CREATE DATABASE "{url.database}" TEMPLATE "{self._pristine.database}" STRATEGY FILE_COPY'])
         return url
+
+    def _prepare_server(self) -> None:
+        with connected(self._server.url) as home:
+            if not _value(home, "SELECT count(*) FROM pg_roles WHERE rolname = 'verdicts_reader'"):
+                execute(home, read_statements(self._engine, "server.sql"))
 
 
 class MendedSubject:
@@ -137,11 +153,9 @@ class MendedSubject:
         return url
 
     def _undo(self, db: Database, case: Case, before: State) -> bool:
-        row = f"{VALUE_TABLE} WHERE id = {VALUE_ROW}"
-        undo = [f"RESTORE {row}"] if case.value_column else case.undo
-        if not undo:
+        if not case.undo:
             return False
-        statements = [one for statement in undo for one in self._expanded(db, statement)]
+        statements = [one for statement in case.undo for one in self._expanded(db, statement)]
         execute(db, statements, database=db.engine.url.database, pristine=self._pristine.database)
         return compare(before, capture(db, like=before)).identical
 
@@ -151,7 +165,7 @@ class MendedSubject:
             return [statement]
         table, _, condition = statement.removeprefix("RESTORE ").partition(" WHERE ")
         where = f" WHERE {condition}" if condition else ""
-        columns = ", ".join(_written_columns(db, table))
+        columns = ", ".join(written_columns(db, table))
         return [
             "SET SESSION foreign_key_checks = 0, sql_mode = 'NO_AUTO_VALUE_ON_ZERO'",
             f"DELETE FROM {table}{where}",
@@ -159,14 +173,9 @@ class MendedSubject:
         ]
 
 
-def _written_columns(db: Database, table: str) -> list[str]:
-    """Return the columns that are not computed."""
-    query = (
-        "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE()"
-        f" AND TABLE_NAME = '{table.strip('`')}' AND (GENERATION_EXPRESSION IS NULL OR GENERATION_EXPRESSION = '')"
-    )
+def _value(db: Database, query: str) -> object:
     with db.engine.connect() as connection:
-        return [db.dialect.quote(name) for (name,) in connection.exec_driver_sql(query)]
+        return connection.exec_driver_sql(query).scalar()
 
 
 SUBJECTS = {

@@ -24,7 +24,7 @@ Row = dict[str, Any]
 LockFacts = Literal["exact", "sampled", "none"]
 ScratchHome = Literal["embedded", "file", "server"]
 ValueFamily = Literal[
-    "integer", "decimal", "float", "boolean", "text", "bytes", "json", "uuid", "date", "time", "timestamp", "instant"
+    "integer", "decimal", "float4", "float", "boolean", "text", "bytes", "json", "uuid", "date", "time", "timestamp", "instant"
 ]
 
 

@@ -168,6 +168,37 @@ def summary_lines(comparison: Any) -> list[Line]:
     return [Line(NOTE, f"{kind.capitalize()}: {change_counts(getattr(comparison, kind))}") for kind in kinds]
 
 
+def row_comparison_card(rows: Any) -> Card:
+    """Return the card of a comparison of rows."""
+    shown = rows.rows[["change", "key"]].drop_duplicates() if rows.key else rows.rows
+    more = rows.differences - len(shown)
+    note = f"{plural(more, 'more row')} that differ, not listed" if more > 0 else ""
+    lines = [Line(NOTE, f"{column}: {plural(count_, 'row')} changed") for column, count_ in rows.changed_by_column.items()]
+    if note:
+        lines.append(Line(WARN, note))
+    return Card(
+        title=f"Rows of {rows.table}: {rows.a} ({count(rows.rows_a)}) → {rows.b} ({count(rows.rows_b)})",
+        sign=BAD if rows.differences else GOOD if rows.identical else WARN,
+        verdict=_rows_verdict(rows),
+        figures=(
+            Fact("added", count(rows.added)),
+            Fact("removed", count(rows.removed)),
+            Fact("changed", count(rows.changed)),
+        ),
+        lines=tuple(lines),
+        folds=(
+            Fold("Differences", rows.rows, opened=True, told=True),
+            Fold("Not checked", rows.unchecked, told=True),
+        ),
+    )
+
+
+def _rows_verdict(rows: Any) -> str:
+    if rows.differences:
+        return f"{plural(rows.differences, 'row')} differ{'s' if rows.differences == 1 else ''}"
+    return "identical" if rows.identical else "no row differs in the columns that were compared"
+
+
 def validation_card(validation: Any) -> Card:
     """Return the card of a validation."""
     kept = int(validation.checks["passed"].fillna(False).sum())

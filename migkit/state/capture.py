@@ -21,6 +21,7 @@ from migkit.errors import CaptureFailed, MigkitError, PermissionMissing
 from migkit.progress import SILENT, Progress
 from migkit.state.content import ContentTotals, digest
 from migkit.state.plan import PlannedTable, plan_tables, without_bookkeeping
+from migkit.state.schema_digest import SchemaReading
 from migkit.state.snapshot import State
 
 _CATALOG_ONLY = frozenset({"key", "pages"})
@@ -63,9 +64,11 @@ def capture(
     dialect = db.dialect
     progress.begin(f"Capturing {db.name}")
     captured_at = datetime.now(UTC)
+    schemas = schemas or db.schemas
+    dump = SchemaReading(dialect)
     try:
-        with dialect.snapshot(db.engine, dialect.capture_workers) as sessions:
-            catalog = without_bookkeeping(dialect.read_catalog(sessions[0], schemas or db.schemas))
+        with dialect.snapshot(db.engine, dialect.capture_workers) as sessions, dump.beside(sessions[0], schemas):
+            catalog = without_bookkeeping(dialect.read_catalog(sessions[0], schemas))
             plans = plan_tables(dialect, sessions[0], catalog, like)
             reading = _Reading(dialect, catalog, plans, progress)
             reading.run(sessions)
@@ -77,7 +80,7 @@ def capture(
         ) from error
     finally:
         progress.close()
-    return _state(db, captured_at, catalog, reading)
+    return _state(db, captured_at, catalog, reading, dump)
 
 
 @dataclass
@@ -121,7 +124,12 @@ class _Reading:
                 (f"rows of {content.table}", self._read_task(content, task))
                 for task in self.dialect.content_tasks(content)
             ]
-        tasks += [(f"orphans of {key.name}", self._orphans_task(key)) for key in self.catalog.foreign_keys]
+        for key in self.catalog.foreign_keys:
+            totals = self.totals.get((key.schema, key.table))
+            if totals is not None and totals.content.pages == 0 and totals.content.kind != "partitioned":
+                self.orphans[key] = 0
+            else:
+                tasks.append((f"orphans of {key.name}", self._orphans_task(key)))
         return tasks
 
     def _read_task(self, content: TableContent, task: Any) -> Callable[[Connection], None]:
@@ -151,8 +159,7 @@ class _Reading:
                     return
                 what, task = tasks.popleft()
             try:
-                with connection.begin_nested():
-                    task(connection)
+                _do_and_undo(connection, task)
             except (SQLAlchemyError, MigkitError) as error:
                 self._excuse(what, error, tasks)
             with self._lock:
@@ -170,7 +177,20 @@ class _Reading:
                 raise error
 
 
-def _state(db: Database, captured_at: datetime, catalog: Catalog, reading: _Reading) -> State:
+def _do_and_undo(connection: Connection, task: Callable[[Connection], None]) -> None:
+    """Read behind a savepoint and go back to it: an error there does not end the snapshot for the other tables, and
+    the locks of reading are given back, of which 5,000 tables would need more than a server has."""
+    savepoint = connection.begin_nested()
+    try:
+        task(connection)
+    finally:
+        if savepoint.is_active:
+            savepoint.rollback()
+
+
+def _state(
+    db: Database, captured_at: datetime, catalog: Catalog, reading: _Reading, dump: SchemaReading
+) -> State:
     segments = [row for totals in reading.totals.values() for row in totals.segment_rows()]
     partitions = {name: rows for totals in reading.totals.values() for name, rows in totals.partitions.items()}
     key_maxima = {(plan.content.schema, plan.content.table): plan.key_max for plan in reading.plans}
@@ -188,7 +208,8 @@ def _state(db: Database, captured_at: datetime, catalog: Catalog, reading: _Read
         objects=frames.OBJECTS.build(catalog.objects),
         orphans=frames.ORPHANS.build(_orphan_row(key, reading) for key in catalog.foreign_keys),
         segments=frames.SEGMENTS.build(segments),
-        unchecked=frames.UNCHECKED.build([*catalog.unchecked, *reading.unchecked]),
+        unchecked=frames.UNCHECKED.build([*catalog.unchecked, *reading.unchecked, *dump.unchecked]),
+        schema_dump=dump.digest,
     )
 
 

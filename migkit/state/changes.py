@@ -89,6 +89,8 @@ def pair_rows(
 
 
 def _renamed_key(spec: FrameSpec, row: Row, renames: Renames) -> tuple[str, ...]:
+    if not renames:
+        return tuple(row[name] for name in spec.keys)
     values = dict(row)
     if "table" in spec.keys:
         values["schema"], values["table"] = renames.table(row["schema"], row["table"])

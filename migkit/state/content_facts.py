@@ -221,6 +221,8 @@ class ContentComparison:
         new = self._new.digests.get(name)
         if old is None or new is None or not self._same_method:
             return None
+        if old == new:
+            return old, new
         if not comparable(old, self._with_old_names(name, new)):
             return None
         return aligned(old, new)

@@ -13,6 +13,7 @@ from migkit.framing import FrameSpec
 from migkit.state.changes import Difference, Pair, pair_rows, shared_positions
 from migkit.state.content_facts import ColumnFact, ContentComparison, ProvenRows, TableFact
 from migkit.state.renames import Contents, Renames, find_renames
+from migkit.state.schema_digest import Elsewhere, differing_statements, why_not_compared
 from migkit.state.segments import TableName, table_digests
 from migkit.state.snapshot import State
 
@@ -46,6 +47,7 @@ class ComparisonFacts:
     orphans: tuple[OrphanFact, ...]
     unchecked: tuple[Row, ...] = ()
     proven: Mapping[TableName, ProvenRows] = field(default_factory=dict)
+    elsewhere: tuple[Elsewhere, ...] = ()
 
     def label(self, table: TableName) -> str:
         """Name a table for people: qualified only outside the default schema."""
@@ -55,11 +57,19 @@ class ComparisonFacts:
     def identical(self) -> bool:
         """Whether nothing differs; advanced sequences aside."""
         return (
-            all(fact.change == "unchanged" and fact.rows_diff == 0 and fact.content == "intact" for fact in self.tables)
+            not self.elsewhere
+            and all(fact.change == "unchanged" and fact.rows_diff == 0 and fact.content == "intact" for fact in self.tables)
             and all(fact.change == "unchanged" and fact.content == "intact" for fact in self.columns)
             and all(pair.change == "unchanged" for pair in (*self.constraints, *self.indexes, *self.objects))
             and all(fact.before == fact.after for fact in self.orphans)
         )
+
+    @cached_property
+    def same_schema(self) -> bool:
+        """Whether no definition differs, whatever became of the content."""
+        pairs = (*self.constraints, *self.indexes, *self.objects)
+        changes = [fact.change for fact in (*self.tables, *self.columns)] + [pair.change for pair in pairs]
+        return all(change == "unchanged" for change in changes)
 
     @property
     def constraint_violations(self) -> int:
@@ -101,7 +111,7 @@ def gather_facts(before: State, after: State, proven: Mapping[TableName, ProvenR
         content.table(pair, by_table.get((pair.key[0], pair.key[1]), []))
         for pair in pair_rows(frames.TABLES, old.tables.values(), new.tables.values(), renames)
     )
-    return ComparisonFacts(
+    facts = ComparisonFacts(
         default_schema=after.default_schema,
         renames=renames,
         tables=tables,
@@ -113,6 +123,8 @@ def gather_facts(before: State, after: State, proven: Mapping[TableName, ProvenR
         unchecked=(*_unchecked(before, after), *content.unchecked),
         proven=proven,
     )
+    # A schema that is known to differ is dumped differently, too.
+    return replace(facts, elsewhere=differing_statements(before.schema_dump, after.schema_dump)) if facts.same_schema else facts
 
 
 def _contents(state: State) -> Contents:

@@ -31,6 +31,9 @@ class Renames:
     tables: Mapping[TableName, TableName] = field(default_factory=dict)
     columns: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
 
+    def __bool__(self) -> bool:
+        return bool(self.tables or self.columns)
+
     def table(self, schema: str, table: str) -> TableName:
         """Return the present name of an earlier table."""
         return self.tables.get((schema, table), (schema, table))

@@ -17,7 +17,7 @@ from migkit.state.row_sides import Digests, Sides, read_digests
 FIRST_SEGMENTS = 1024
 FIRST_BITS = 10
 # The next one: each of them divided by 64.
-_STEP = 6
+STEP_BITS = 6
 # So few rows are streamed rather than narrowed further, and so are segments of so few rows each.
 _FEW_ROWS = 50_000
 _NARROW_ENOUGH_ROWS = 64
@@ -62,9 +62,8 @@ def narrowed(sides: Sides, found: tuple[Digests, Digests], within: tuple[Part, .
     if content.shift is None:
         yield from _by_slices(sides, found, differing, within)
         return
-    # Ranges outside the present ones are of no more use: the innermost says it all.
     for segments, rows in _steps(differing):
-        yield from _by_ranges(sides, (Part(segments, content.shift),), rows)
+        yield from _by_ranges(sides, (*within, Part(segments, content.shift)), rows)
 
 
 def _steps(differing: dict[int, int]) -> Iterator[tuple[tuple[int, ...], int]]:
@@ -82,13 +81,13 @@ def _steps(differing: dict[int, int]) -> Iterator[tuple[tuple[int, ...], int]]:
 
 
 def _by_ranges(sides: Sides, within: tuple[Part, ...], rows: int) -> Iterator[tuple[Part, ...]]:
-    (part,) = within
+    part = within[-1]
     if _is_narrow_enough(rows, len(part.segments)):
         yield within
         return
     assert part.shift is not None
     if part.shift > 0:
-        yield from narrowed(sides, _read(sides, max(0, part.shift - _STEP), None, within), within)
+        yield from narrowed(sides, _read(sides, max(0, part.shift - STEP_BITS), None, within), within)
     elif any(len(side.content.key) == 1 for side in sides):
         # Rows of one key: there is nothing to tell them apart by.
         yield within
@@ -107,7 +106,7 @@ def _by_slices(
     if bits > FIRST_BITS or _is_narrow_enough(rows, len(differing)) or (everywhere and bits == FIRST_BITS):
         yield parts
         return
-    yield from narrowed(sides, _read(sides, None, bits + _STEP, parts), parts)
+    yield from narrowed(sides, _read(sides, None, bits + STEP_BITS, parts), parts)
 
 
 def _is_narrow_enough(rows: int, segments: int) -> bool:

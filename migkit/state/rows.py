@@ -1,90 +1,31 @@
-"""Rows of one table in two databases, one by one: a merge of two streams ordered by the hash of the key."""
+"""Proof by rows: which rows came, went or changed where the digests of two states leave that open."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import groupby
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection
 
 from migkit.database import Database
-from migkit.dialects.base import RowDigest, TableContent
+from migkit.dialects.base import Part, TableContent
 from migkit.errors import NotComparable
 from migkit.state.content import MODULUS
 from migkit.state.content_facts import ColumnFact, ProvenRows
 from migkit.state.facts import ComparisonFacts
 from migkit.state.plan import plan_tables
+from migkit.state.row_narrowing import FIRST_BITS, STEP_BITS, divided, narrowed
+from migkit.state.row_sides import Digests, Side, Sides, opened, read_digests, row_differences
 from migkit.state.segments import TableName, table_digests
 from migkit.state.snapshot import State
 
-_SAMPLES = 5
+# Slices of the key's hash, as captures number them.
+_SLICE_BITS = 4
 
 
 class RowsNotComparable(NotComparable):
     """Rows could not be compared in a way that proves anything."""
-
-
-@dataclass
-class RowMerge:
-    """What merging two ordered streams of rows has shown so far."""
-
-    columns: Sequence[str]
-    added: int = 0
-    removed: int = 0
-    changed: dict[str, int] = field(default_factory=dict)
-    samples: dict[str, list[tuple[str | None, ...]]] = field(default_factory=dict)
-
-    def run(self, left: Iterator[RowDigest], right: Iterator[RowDigest]) -> None:
-        """Merge; both streams are ordered by seed."""
-        lefts, rights = groupby(left, lambda row: row.seed), groupby(right, lambda row: row.seed)
-        one, other = next(lefts, None), next(rights, None)
-        while one is not None or other is not None:
-            if other is None or (one is not None and one[0] < other[0]):
-                assert one is not None
-                self._only_left(list(one[1]))
-                one = next(lefts, None)
-            elif one is None or other[0] < one[0]:
-                self._only_right(list(other[1]))
-                other = next(rights, None)
-            else:
-                self._same_seed(list(one[1]), list(other[1]))
-                one, other = next(lefts, None), next(rights, None)
-
-    def _only_left(self, rows: list[RowDigest]) -> None:
-        self.removed += len(rows)
-        for row in rows:
-            self._sample("removed", row.key)
-
-    def _only_right(self, rows: list[RowDigest]) -> None:
-        self.added += len(rows)
-        for row in rows:
-            self._sample("added", row.key)
-
-    def _same_seed(self, lefts: list[RowDigest], rights: list[RowDigest]) -> None:
-        if not (lefts[0].key and rights[0].key):
-            # Without a key the seed is the whole row: equal seeds are equal rows, and only their number can differ.
-            self._only_left(lefts[len(rights) :])
-            self._only_right(rights[len(lefts) :])
-            return
-        # Rows of equal key hash; nearly always one on each side.
-        unmatched = list(rights)
-        for left in lefts:
-            match = next((row for row in unmatched if row.key == left.key), None)
-            if match is None:
-                self._only_left([left])
-                continue
-            unmatched.remove(match)
-            for column, before, after in zip(self.columns, left.digests, match.digests, strict=True):
-                if before != after:
-                    self.changed[column] = self.changed.get(column, 0) + 1
-                    self._sample(column, left.key)
-        self._only_right(unmatched)
-
-    def _sample(self, what: str, key: tuple[str | None, ...]) -> None:
-        known = self.samples.setdefault(what, [])
-        if len(known) < _SAMPLES:
-            known.append(key)
 
 
 def compare_unproven(
@@ -119,16 +60,16 @@ def compare_unproven(
     old_table = next((old for old, new in facts.renames.tables.items() if new == table), table)
     old_columns = tuple(fact.renamed_from or fact.column for fact in columns)
     new_columns = tuple(fact.column for fact in columns)
-    segments = sorted({number for fact in columns for number in fact.segments})
+    segments = tuple(sorted({number for fact in columns for number in fact.segments}))
     shift = next((fact.shift for fact in columns if fact.shift is not None), None)
-    with source.dialect.snapshot(source.engine, 1) as (left,), copy.dialect.snapshot(copy.engine, 1) as (right,):
-        old = _content(source, left, before, old_table, old_columns, shift)
-        new = _content(copy, right, before, table, new_columns, shift)
-        checked = _Checked(source.dialect.read_rows(left, old, segments), old_columns)
-        merge = RowMerge(new_columns)
-        merge.run(iter(checked), copy.dialect.read_rows(right, new, segments))
-    _require_unchanged(before, old_table, checked, segments, shift)
-    return ProvenRows(merge.added, merge.removed, merge.changed)
+    with opened(source, copy) as (left, right):
+        sides = (
+            Side(source, left, _content(source, left[0], before, old_table, old_columns, shift)),
+            Side(copy, right, _content(copy, right[0], before, table, new_columns, shift)),
+        )
+        within, found = _digests(sides, segments, shift)
+        _require_unchanged(before, old_table, found[0], segments, shift)
+        return _proven(sides, within, found, new_columns)
 
 
 def _content(
@@ -146,33 +87,42 @@ def _content(
     return replace(content, columns=tuple((column, types[column]) for column in columns), shift=shift)
 
 
-class _Checked:
-    """Passes rows on and adds their digests up."""
+def _digests(
+    sides: Sides, segments: tuple[int, ...], shift: int | None
+) -> tuple[tuple[Part, ...], tuple[Digests, Digests]]:
+    """Read the segments that differ once more, divided into narrower ones."""
+    if shift is None:
+        bits = _SLICE_BITS if sides[0].content.key else 0
+        within: tuple[Part, ...] = (Part(segments, None, bits),)
+    else:
+        within = (Part(segments, shift),)
+    narrower = None if shift is None else max(0, shift - STEP_BITS)
+    one, other = (divided(side.content, narrower, FIRST_BITS, within) for side in sides)
+    return within, read_digests(sides, (one, other))
 
-    def __init__(self, rows: Iterator[RowDigest], columns: Sequence[str]) -> None:
-        self._rows = rows
-        self.rows = 0
-        self.sums = dict.fromkeys(columns, 0)
 
-    def __iter__(self) -> Iterator[RowDigest]:
-        names = list(self.sums)
-        totals = [0] * len(names)
-        for row in self._rows:
-            self.rows += 1
-            for index, digest in enumerate(row.digests):
-                totals[index] += digest or 0
-            yield row
-        self.sums = {name: total % MODULUS for name, total in zip(names, totals, strict=True)}
+def _proven(
+    sides: Sides, within: tuple[Part, ...], found: tuple[Digests, Digests], columns: Sequence[str]
+) -> ProvenRows:
+    counts: Counter[str] = Counter()
+    changed: Counter[int] = Counter()
+    for part in narrowed(sides, found, within):
+        for difference in row_differences(sides, part):
+            counts[difference.change] += 1
+            changed.update(difference.columns)
+    by_column = {columns[index]: rows for index, rows in sorted(changed.items())}
+    return ProvenRows(counts["added"], counts["removed"], by_column)
 
 
 def _require_unchanged(
-    before: State, table: TableName, checked: _Checked, segments: Sequence[int], shift: int | None
+    before: State, table: TableName, found: Digests, segments: Sequence[int], shift: int | None
 ) -> None:
     digest = table_digests(before)[table].folded().widened(shift)
     wanted = set(segments)
-    for column, total in checked.sums.items():
+    rows, _, *totals = found.total()
+    for (column, _), total in zip(found.content.columns, totals[1::2], strict=True):
         cells = [cell for (number, _), cell in digest.columns.get(column, {}).items() if number in wanted]
-        if sum(cell.total for cell in cells) % MODULUS != total or sum(cell.rows for cell in cells) != checked.rows:
+        if sum(cell.total for cell in cells) % MODULUS != total or sum(cell.rows for cell in cells) != rows:
             raise RowsNotComparable(
                 f"{table[1]} changed in the source since it was cloned",
                 next_step="Rehearse on a source that is at rest, or on a copy of it.",

@@ -175,6 +175,15 @@ RENAMED = Rule(
     bad="ALTER TABLE users RENAME COLUMN name TO full_name",
     good="ALTER TABLE users ADD full_name …; both are written for one release",
 )
+SCHEMA_DIFFERS_ELSEWHERE = Rule(
+    "schema-differs-elsewhere",
+    "warning",
+    "Nothing that migkit reads of the schema differs, and the dump of the engine's own tool does.",
+    "Something has changed that migkit has no eyes for; what depends on it is not known.",
+    "Dump the schema of both with the engine's tool and compare the statements named.",
+    bad="DROP TRANSFORM FOR jsonb LANGUAGE plpython3u",
+    good="CREATE TRANSFORM FOR jsonb LANGUAGE plpython3u (…)",
+)
 NEW_ORPHANS = Rule(
     "new-orphans",
     "error",
@@ -214,6 +223,7 @@ RULES = (
     COLUMN_CHANGED,
     RETYPED,
     RENAMED,
+    SCHEMA_DIFFERS_ELSEWHERE,
     NEW_ORPHANS,
     ALLOWANCE_UNUSED,
 )

@@ -16,6 +16,7 @@ from migkit.display.card import Card
 from migkit.display.results import Drawn, state_card
 from migkit.errors import StateUnreadable
 from migkit.framing import FrameSpec
+from migkit.state.schema_digest import SchemaDigest
 from migkit.storage import decode_frame, decode_instant, encode_frame, encode_instant, read_json, write_json
 
 FORMAT = 1
@@ -42,6 +43,8 @@ class State(Drawn):
         The schema that needs no qualification.
     tables, columns, constraints, indexes, objects, orphans, segments, unchecked : pandas.DataFrame
         Described in :mod:`migkit.frames`.
+    schema_dump : SchemaDigest or None
+        The schema as the engine's own tool writes it, as hashes; ``None`` where there was no tool for it.
     """
 
     database: str
@@ -58,6 +61,7 @@ class State(Drawn):
     orphans: pd.DataFrame = field(repr=False)
     segments: pd.DataFrame = field(repr=False)
     unchecked: pd.DataFrame = field(repr=False)
+    schema_dump: SchemaDigest | None = field(default=None, repr=False)
 
     @property
     def total_rows(self) -> int:
@@ -91,6 +95,7 @@ class State(Drawn):
             "captured_at": encode_instant(self.captured_at),
             "fingerprint_method": self.fingerprint_method,
             "default_schema": self.default_schema,
+            "schema_dump": self.schema_dump and self.schema_dump.to_document(),
             "frames": {name: encode_frame(spec, getattr(self, name)) for name, spec in _FRAMES.items()},
         }
 
@@ -119,6 +124,7 @@ class State(Drawn):
                 captured_at=decode_instant(document["captured_at"]),
                 fingerprint_method=document["fingerprint_method"],
                 default_schema=document["default_schema"],
+                schema_dump=SchemaDigest.from_document(document.get("schema_dump")),
                 **{name: decode_frame(spec, document["frames"][name]) for name, spec in _FRAMES.items()},
             )
         except (KeyError, TypeError, ValueError) as error:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from migkit.dialects.base import SegmentContent, TableContent
 from migkit.dialects.mysql.hashing import Hash, RowHash, variables
+from migkit.dialects.mysql.parts import conditions, segment_of_key, slice_bits
 from migkit.dialects.mysql.sql import execute, literal, quote, rows, scalar
 
 MODULUS = 2**64
@@ -70,18 +71,18 @@ def read_content(
     SegmentContent
         One per key range with rows in it.
     """
-    nullable = _nullable(connection, content)
+    nullable = nullable_columns(connection, content)
     reader = _Reader(connection, content, RowHash(by, content.columns, content.key, nullable))
     execute(connection, variables(len(content.key)))
     if content.shift is None:
-        yield from reader.whole_table() if not content.key else reader.slices()
-    elif share.of == 1:
+        yield from reader.slices() if content.key or content.slice_bits is not None else reader.whole_table()
+    elif share.of == 1 or content.within:
         yield from reader.grouped_ranges(content.shift)
     else:
         yield from reader.ranges(content.shift, share)
 
 
-def _nullable(connection: Connection, content: TableContent) -> frozenset[str]:
+def nullable_columns(connection: Connection, content: TableContent) -> frozenset[str]:
     """Return the columns that may be NULL, as the server describes an answer without rows."""
     names = [name for name, _ in content.columns]
     listed = ", ".join(quote(name) for name in names) or "1"
@@ -108,21 +109,29 @@ class _Reader:
             yield SegmentContent(0, False, count, sums, int(row_sum or 0) % MODULUS)
 
     def slices(self) -> Iterator[SegmentContent]:
-        """Read a table whose key is no integer: segments are slices of the key's hash."""
-        sql = f"SELECT {self._totals()}, {self._hashes.slice()} FROM {self._table} WHERE {self._binding}"
-        for cells in self._rows(f"{sql} GROUP BY {self._hashes.slice()}"):
+        """Read a table whose key is no integer: segments are slices of the key's hash, or of the whole row's."""
+        number, summand, binding = self._hashes.slice(slice_bits(self._content)), "0", self._binding
+        if not self._content.key:
+            binding, summand = self._hashes.whole_row()
+        sql = f"SELECT {self._totals()}, SUM({summand}), {number} FROM {self._table} WHERE {self._where(binding)}"
+        for cells in self._rows(f"{sql} GROUP BY {number}"):
             count, sums = self._readings(cells)
-            yield SegmentContent(int(cells[-1]), False, count, sums)
+            yield SegmentContent(int(cells[-1]), False, count, sums, int(cells[-2] or 0) % MODULUS)
+
+    def _where(self, binding: str) -> str:
+        before, after = conditions(self._content, self._hashes)
+        return " AND ".join([*before, binding, *after])
 
     def grouped_ranges(self, shift: int) -> Iterator[SegmentContent]:
         """Read all key ranges in one query."""
         key = quote(self._content.key[0])
-        segment = f"IF({key} < 0, CAST(~(~{key} >> {shift}) AS SIGNED), {key} >> {shift})"
+        segment = segment_of_key(key, shift)
         beyond = self._content.beyond
         appended = "0" if beyond is None else f"({key} > {beyond})"
         if self._content.key[0] in self._hashes.nullable:
             segment, appended = f"COALESCE({segment}, 0)", f"COALESCE({appended}, 0)"
-        sql = f"SELECT {self._totals()}, {appended}, {segment} FROM {self._table} WHERE {self._binding}"
+        where = self._where(self._binding)
+        sql = f"SELECT {self._totals()}, {appended}, {segment} FROM {self._table} WHERE {where}"
         group = f"{appended}, {segment}" if beyond is not None else segment
         for cells in self._rows(f"{sql} GROUP BY {group}"):
             count, sums = self._readings(cells)

@@ -14,13 +14,16 @@ from migkit.dialects.base import (
     ForeignKey,
     HeldLock,
     LockFacts,
+    RowDigest,
+    RowValues,
     ScratchHome,
     SegmentContent,
     SessionObserver,
     TableContent,
+    ValueFamily,
     Wait,
 )
-from migkit.dialects.mysql import algorithms, catalog, copying, explanations, locks, orphans, scratch
+from migkit.dialects.mysql import algorithms, catalog, copying, explanations, locks, orphans, rows, scratch
 from migkit.dialects.mysql import content as contents
 from migkit.dialects.mysql import session as sessions
 from migkit.dialects.mysql.hashing import ONE_POLYNOMIAL, Hash
@@ -124,6 +127,26 @@ class MySQL(Dialect):
     ) -> Iterator[SegmentContent]:
         """Digest a share of the key ranges inside the server."""
         return contents.read_content(connection, content, task, self.hash)
+
+    def read_rows(
+        self, connection: Connection, content: TableContent, segments: Sequence[int] | None
+    ) -> Iterator[RowDigest]:
+        """Stream the digests of rows, sorted on the server."""
+        return rows.read_rows(connection, content, segments, self.hash)
+
+    def read_values(
+        self, connection: Connection, content: TableContent, seeds: Sequence[int] | None
+    ) -> Iterator[RowValues]:
+        """Stream rows as text."""
+        return rows.read_values(connection, content, seeds, self.hash)
+
+    def value_family(self, content_type: str, declared: str) -> ValueFamily:
+        """Return what the values of a column are."""
+        return rows.value_family(content_type, declared)
+
+    def estimate_rows(self, connection: Connection, content: TableContent) -> int | None:
+        """Return the storage engine's number of rows."""
+        return rows.estimate_rows(connection, content)
 
     def count_orphans(self, connection: Connection, foreign_key: ForeignKey) -> int:
         """Count rows whose parent does not exist."""

@@ -146,18 +146,24 @@ class RowHash:
         parts = [part for stage, name in enumerate(self.key, 1) for part in self._stage(name, stage)]
         return f"GREATEST({', '.join(parts)}) >= 0" if parts else ""
 
-    def slice(self) -> str:
-        """Return the slice of the key's hash that a row belongs to."""
-        return f"(@migkit_a{len(self.key)} >> {32 - SLICE_BITS})"
+    def slice(self, bits: int = SLICE_BITS) -> str:
+        """Return the slice of the key's hash, or of the whole row's without a key, that a row belongs to."""
+        return f"(@migkit_a{len(self.key) or 1} >> {32 - bits})"
+
+    def seed(self) -> str:
+        """Return the hash of the key, or of the whole row without one, by which rows are told apart."""
+        stage = len(self.key) or 1
+        return f"(@migkit_a{stage} << 32 | @migkit_b{stage})"
 
     def whole_row(self) -> tuple[str, str]:
         """Return the condition that runs ``a`` and ``b`` through all columns, and what to sum then."""
         parts: list[str] = []
-        # Assigning a constant is done once by the server, not once per row: so the first column meets the seeds themselves.
+        # The server assigns a constant once, not once per row: so the first column meets the seeds themselves.
         a, b = str(SEED_A), str(SEED_B)
         for name, _ in self.columns:
             first, second = self._halves(name)
-            parts += [_assign("migkit_a1", f"{first} ^ {a}", SPREAD_A), _assign("migkit_b1", f"{second} ^ {b}", SPREAD_B)]
+            parts.append(_assign("migkit_a1", f"{first} ^ {a}", SPREAD_A))
+            parts.append(_assign("migkit_b1", f"{second} ^ {b}", SPREAD_B))
             a, b = "@migkit_a1", "@migkit_b1"
         return f"GREATEST({', '.join(parts)}) >= 0", _bound("@migkit_a1", "@migkit_b1", SEED_B, SEED_A)
 

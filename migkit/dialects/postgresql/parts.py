@@ -33,10 +33,12 @@ def narrowed(content: TableContent, segments: Sequence[int]) -> Part:
 
 
 def range_conditions(content: TableContent, last: int = _LARGEST) -> Iterator[str]:
-    """Return the conditions of the parts that are ranges of the key, no key being larger than `last`."""
-    for part in content.within:
-        if part.shift is not None:
-            yield _ranges(content, part.shift, part.segments, last)
+    """Return the condition of the narrowest part that is a range of the key, no key being larger than `last`."""
+    parts = [part for part in content.within if part.shift is not None]
+    # Ranges lie within each other: what is outside the widest is outside the narrowest.
+    for part in parts[-1:]:
+        assert part.shift is not None
+        yield _ranges(content, part.shift, part.segments, last)
 
 
 def slice_conditions(content: TableContent, seed: str) -> Iterator[str]:

@@ -160,7 +160,7 @@ def _by_hash(content: TableContent, types: dict[str, str], condition: str, relea
         seed=seed,
         key=tuple(f"k{number}" for number in range(len(content.key))),
         segment=segment_number(content, "k0::int8", seed),
-        appended=_appended(content, "k0::int8") if content.shift is not None else "false",
+        appended=_appended(content, "k0::int8"),
         partition="p" if content.kind == "partitioned" else NO_PARTITION,
         hashes=tuple(hashes),
     )

@@ -22,7 +22,7 @@ _FAMILIES: dict[str, ValueFamily] = {
     "int8": "integer",
     "oid": "integer",
     "bool": "boolean",
-    "float4": "float",
+    "float4": "float4",
     "float8": "float",
     "numeric": "decimal",
     "bytea": "bytes",

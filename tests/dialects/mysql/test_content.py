@@ -18,8 +18,9 @@ TYPES = {
     "big": "BIGINT", "ubig": "BIGINT UNSIGNED", "tiny": "TINYINT(1)", "filled": "INT ZEROFILL", "num": "DECIMAL(65,30)",
     "dbl": "DOUBLE", "flt": "FLOAT", "bits": "BIT(64)", "txt": "VARCHAR(50)", "lat": "VARCHAR(50) CHARACTER SET latin1",
     "ucs": "VARCHAR(50) CHARACTER SET utf16", "gbk": "VARCHAR(50) CHARACTER SET gbk", "bin": "VARBINARY(50)",
-    "fixed": "BINARY(4)", "chr": "CHAR(10)", "big_text": "LONGTEXT", "big_blob": "LONGBLOB", "js": "JSON", "en": "ENUM('a','b')",
-    "st": "SET('p','q','r')", "dt": "DATETIME", "dt6": "DATETIME(6)", "ts": "TIMESTAMP NULL", "ts6": "TIMESTAMP(6) NULL",
+    "fixed": "BINARY(4)", "chr": "CHAR(10)", "big_text": "LONGTEXT", "big_blob": "LONGBLOB", "js": "JSON",
+    "en": "ENUM('a','b')", "st": "SET('p','q','r')", "dt": "DATETIME", "dt6": "DATETIME(6)", "ts": "TIMESTAMP NULL",
+    "ts6": "TIMESTAMP(6) NULL",
     "d": "DATE", "t": "TIME", "t6": "TIME(6)", "y": "YEAR", "geo": "GEOMETRY",
 }
 # Column, two values that a careless reading takes for one.
@@ -97,7 +98,10 @@ def test_negative_zero_is_not_zero_where_the_server_can_hold_it(db: Database, ru
     assert (fingerprints(db)["x"] != before["x"]) == (held == "-0")
 
 
-@pytest.mark.parametrize("key", ["id INT PRIMARY KEY", "id VARCHAR(20) PRIMARY KEY", "id INT, k INT, PRIMARY KEY (id, k)"])
+KEYS = ["id INT PRIMARY KEY", "id VARCHAR(20) PRIMARY KEY", "id INT, k INT, PRIMARY KEY (id, k)"]
+
+
+@pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize("kind", ["INT", "VARCHAR(20)", "DECIMAL(10,2)", "DATETIME", "DOUBLE"])
 def test_two_rows_that_exchange_values_are_found(db: Database, run: Run, key: str, kind: str) -> None:
     columns = "id, k, a, b" if " k " in key else "id, a, b"

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from migkit.clone.scratch import clone
 from migkit.database import Database
 from migkit.dialects.mysql import scratch
-from migkit.clone.scratch import clone
 from migkit.errors import ConfigError, PermissionMissing
 from migkit.state.capture import capture
 from migkit.state.comparison import compare
@@ -150,7 +150,10 @@ def test_a_scratch_database_is_dropped_while_somebody_uses_it(db: Database) -> N
 
 def test_without_the_right_to_create_databases_the_error_says_so(db: Database, run: Run) -> None:
     name = f"u_{db.engine.url.database}"
-    run(f"CREATE USER '{name}'@'%' IDENTIFIED BY 'a-password'", f"GRANT SELECT ON `{db.engine.url.database}`.* TO '{name}'@'%'")
+    run(
+        f"CREATE USER '{name}'@'%' IDENTIFIED BY 'a-password'",
+        f"GRANT SELECT ON `{db.engine.url.database}`.* TO '{name}'@'%'",
+    )
     try:
         with pytest.raises(PermissionMissing, match="may not create a scratch database") as caught:
             db.dialect.create_scratch(db.engine.url.set(username=name, password="a-password"), scratch.PREFIX + "x")

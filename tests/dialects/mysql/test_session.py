@@ -61,7 +61,10 @@ def test_a_snapshot_cannot_write(db: Database, run: Run) -> None:
 def test_without_the_global_lock_one_session_reads(db: Database, run: Run) -> None:
     run("CREATE TABLE v (id INT PRIMARY KEY)", "INSERT INTO v VALUES (1)")
     name = f"u_{db.engine.url.database}"
-    run(f"CREATE USER '{name}'@'%' IDENTIFIED BY 'a-password'", f"GRANT SELECT ON `{db.engine.url.database}`.* TO '{name}'@'%'")
+    run(
+        f"CREATE USER '{name}'@'%' IDENTIFIED BY 'a-password'",
+        f"GRANT SELECT ON `{db.engine.url.database}`.* TO '{name}'@'%'",
+    )
     try:
         with connect(db.engine.url.set(username=name, password="a-password")) as limited:
             with limited.dialect.snapshot(limited.engine, 2) as workers:

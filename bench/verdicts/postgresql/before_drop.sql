@@ -1,0 +1,2 @@
+-- What keeps a database from being dropped.
+DROP SUBSCRIPTION IF EXISTS listening;
