@@ -188,6 +188,7 @@ COLUMN_CHANGES = FrameSpec(
         CHANGE,
         _measure("content", "intact, retyped, changed, appended, added, removed, not compared", TEXT),
         _measure("renamed_from", "the column's earlier name, recognised by content", TEXT),
+        _measure("rows_changed", "rows whose value differs; missing where rows were not compared one by one"),
         _measure("where", "the key ranges in which the content differs", TEXT),
         _measure("nulls_before", "NULLs before"),
         _measure("nulls_after", "NULLs after"),

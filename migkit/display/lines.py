@@ -45,6 +45,13 @@ def qualified(schema: str | None, name: str) -> str:
     return name if schema in _DEFAULT_SCHEMAS else f"{schema}.{name}"
 
 
+def elsewhere_lines(findings: pd.DataFrame) -> list[Line]:
+    """Return one line per statement that only the dump of the engine's own tool shows (:data:`migkit.frames.FINDINGS`)."""
+    return [
+        Line(WARN, row["what"]) for row in frames.FINDINGS.rows(findings) if row["id"] == "schema-differs-elsewhere"
+    ]
+
+
 def table_lines(tables: pd.DataFrame) -> list[Line]:
     """Return one line per table (:data:`migkit.frames.TABLE_CHANGES`)."""
     return [_table_line(row) for row in frames.TABLE_CHANGES.rows(tables)]
@@ -116,7 +123,8 @@ def _content_words(row: Row, lead: str = "") -> str:
         return f"{lead}data intact"
     if content in ("changed", "appended"):
         where = f" where {row['where']}" if row["where"] else ""
-        return f"{lead}data {'changed' if content == 'changed' else 'appended'}{where}"
+        rows = f" in {units.plural(row['rows_changed'], 'row')}" if row["rows_changed"] else ""
+        return f"{lead}data {'changed' if content == 'changed' else 'appended'}{rows}{where}"
     return f"{lead}{'data ' if content in _UNKNOWN_CONTENT else ''}{content}" if content else ""
 
 

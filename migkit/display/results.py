@@ -21,6 +21,7 @@ from migkit.display.lines import (
     check_lines,
     column_lines,
     constraint_lines,
+    elsewhere_lines,
     finding_lines,
     index_lines,
     object_lines,
@@ -123,6 +124,7 @@ def all_lines(comparison: Any) -> list[Line]:
         *index_lines(comparison.indexes),
         *object_lines(comparison.objects),
         *orphan_lines(comparison.orphans),
+        *elsewhere_lines(comparison.findings),
     ]
 
 
@@ -148,6 +150,7 @@ def changed_lines(comparison: Any) -> list[Line]:
         *index_lines(comparison.indexes),
         *object_lines(comparison.objects),
         *orphan_lines(comparison.orphans[new_orphans]),
+        *elsewhere_lines(comparison.findings),
     ]
     return [line for line in lines if line.sign != GOOD]
 

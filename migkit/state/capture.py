@@ -179,7 +179,8 @@ class _Reading:
 
 def _do_and_undo(connection: Connection, task: Callable[[Connection], None]) -> None:
     """Read behind a savepoint and go back to it: an error there does not end the snapshot for the other tables, and
-    the locks of reading are given back, of which 5,000 tables would need more than a server has."""
+    the locks of reading are given back, of which 5,000 tables would need more than a server has.
+    """
     savepoint = connection.begin_nested()
     try:
         task(connection)

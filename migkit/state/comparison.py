@@ -198,6 +198,7 @@ def _column_row(fact: ColumnFact) -> tuple[object, ...]:
         fact.change,
         fact.content,
         fact.renamed_from,
+        fact.changed_rows,
         fact.where,
         fact.nulls_before,
         fact.nulls_after,

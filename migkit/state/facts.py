@@ -123,8 +123,10 @@ def gather_facts(before: State, after: State, proven: Mapping[TableName, ProvenR
         unchecked=(*_unchecked(before, after), *content.unchecked),
         proven=proven,
     )
-    # A schema that is known to differ is dumped differently, too.
-    return replace(facts, elsewhere=differing_statements(before.schema_dump, after.schema_dump)) if facts.same_schema else facts
+    if not facts.same_schema:
+        # Then it is dumped differently, too.
+        return facts
+    return replace(facts, elsewhere=differing_statements(before.schema_dump, after.schema_dump))
 
 
 def _contents(state: State) -> Contents:
@@ -204,4 +206,5 @@ def _unchecked(before: State, after: State) -> list[Row]:
     rows = {
         (row["what"], row["why"]): row for state in (before, after) for row in frames.UNCHECKED.rows(state.unchecked)
     }
-    return list(rows.values())
+    noted = list(rows.values())
+    return [*noted, *why_not_compared(before.schema_dump, after.schema_dump, noted)]

@@ -26,6 +26,10 @@ CONTENT_RULES = frozenset(
 )
 
 
+# Of the places that only the schema dump shows; more say no more.
+_ELSEWHERE_TOLD = 10
+
+
 class Declarations:
     """What a migration declares as intended, and which of it was met."""
 
@@ -75,6 +79,7 @@ def judge(
         *_indexes(facts, declared),
         *_objects(facts, declared),
         *_orphans(facts, declared),
+        *_elsewhere(facts),
     ]
     findings += [
         rules.ALLOWANCE_UNUSED.finding(str(one), f"{one} was declared and did not happen") for one in declared.unmet
@@ -255,6 +260,14 @@ def _orphans(facts: ComparisonFacts, declared: Declarations) -> Iterator[Finding
             yield rules.NEW_ORPHANS.finding(
                 where, f"{_rows(fact.new)} of {fact.key[1]} without a parent in {fact.referenced} ({fact.key[2]})"
             )
+
+
+def _elsewhere(facts: ComparisonFacts) -> Iterator[Finding]:
+    for one in facts.elsewhere[:_ELSEWHERE_TOLD]:
+        yield rules.SCHEMA_DIFFERS_ELSEWHERE.finding(one.head, f"The schema differs elsewhere: {one}")
+    more = len(facts.elsewhere) - _ELSEWHERE_TOLD
+    if more > 0:
+        yield rules.SCHEMA_DIFFERS_ELSEWHERE.finding("schema", f"The schema differs elsewhere: and in {more:,} more places")
 
 
 def _rows(number: int | None) -> str:

@@ -60,7 +60,9 @@ def explained(db: Database) -> Iterator[None]:
     except SQLAlchemyError as error:
         told = db.dialect.explain_error(error)
         if db.dialect.is_permission_error(error):
-            raise PermissionMissing(told, where=db.name, next_step="Rows can be compared by who may read them.") from error
+            raise PermissionMissing(
+                told, where=db.name, next_step="Rows can be compared by who may read them."
+            ) from error
         raise CaptureFailed(
             f"Reading rows was broken off: {told}", where=db.name, next_step="Nothing was left behind; try again."
         ) from error
@@ -80,9 +82,7 @@ def read_digests(sides: Sides, contents: tuple[TableContent, TableContent]) -> t
     return found
 
 
-def _reader(
-    side: Side, content: TableContent, tasks: deque[Any], digests: Digests
-) -> Callable[[Connection], None]:
+def _reader(side: Side, content: TableContent, tasks: deque[Any], digests: Digests) -> Callable[[Connection], None]:
     def read(session: Connection) -> None:
         while True:
             try:

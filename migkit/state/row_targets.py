@@ -134,9 +134,7 @@ def match(a: Target, b: Target, columns: Sequence[str] | None, key: Sequence[str
     found = tuple(key) if key is not None else _shared_key(a, b, set(shared))
     rest = tuple(name for name in chosen if name not in found)
     if not (found or rest):
-        raise NotComparable(
-            f"{a.name[1]} has no column in common with {b.name[1]}", where=f"{a.db.name}, {b.db.name}"
-        )
+        raise NotComparable(f"{a.name[1]} has no column in common with {b.name[1]}", where=f"{a.db.name}, {b.db.name}")
     return Matched((*found, *rest), found, tuple(_unchecked(a, b, columns)))
 
 

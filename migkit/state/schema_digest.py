@@ -68,14 +68,14 @@ class Elsewhere:
     head: str
 
     def __str__(self) -> str:
-        return f"{self.head} {self.change}"
+        return f"{self.head} was {self.change}"
 
 
 def digest_schema(dump: SchemaDump) -> SchemaDigest:
     """Hash a schema dump.
 
     >>> digest_schema(SchemaDump.of("tool 1", [("TABLE t", "CREATE TABLE t ()")])).statements
-    (('TABLE t', '4a10f11c4f1d0c41'),)
+    (('TABLE t', '8e1fe10b659cb3ae'),)
     """
     whole = hashlib.sha256()
     statements = []

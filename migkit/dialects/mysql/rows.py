@@ -100,9 +100,7 @@ def _hashes(connection: Connection, content: TableContent, by: Hash) -> RowHash:
     return RowHash(by, content.columns, content.key, nullable_columns(connection, content))
 
 
-def _source(
-    content: TableContent, hashes: RowHash, before: Sequence[str] = (), after: Sequence[str] = ()
-) -> str:
+def _source(content: TableContent, hashes: RowHash, before: Sequence[str] = (), after: Sequence[str] = ()) -> str:
     first, then = conditions(content, hashes)
     binding = hashes.binding() if content.key else hashes.whole_row()[0]
     wanted = " AND ".join([*before, *first, binding, *then, *after])

@@ -21,7 +21,18 @@ from migkit.dialects.base import (
     ValueFamily,
     Wait,
 )
-from migkit.dialects.sqlite import catalog, explanations, observer, orphans, row_digests, row_values, scratch, session
+from migkit.dialects.schema_dump import ReadDump
+from migkit.dialects.sqlite import (
+    catalog,
+    dump,
+    explanations,
+    observer,
+    orphans,
+    row_digests,
+    row_values,
+    scratch,
+    session,
+)
 from migkit.dialects.sqlite.content import FINGERPRINT_METHOD, integer_key_range, read_content
 from migkit.dialects.sqlite.files import database_file
 from migkit.errors import MigkitError
@@ -42,6 +53,7 @@ class SQLite(Dialect):
     fingerprint_method = FINGERPRINT_METHOD
     extra = ""
     scratch_home = "file"
+    dump_tool = "sqlite_schema"
 
     def create_engine(self, url: URL, **options: Any) -> Engine:
         """Return an engine with transactional DDL; ``create=True`` makes a missing file, else it is an error."""
@@ -74,6 +86,12 @@ class SQLite(Dialect):
     def read_catalog(self, connection: Connection, schemas: Sequence[str] | None) -> Catalog:
         """Read ``sqlite_schema`` and the table-valued pragmas over it."""
         return catalog.read_catalog(connection, schemas)
+
+    def schema_dump(
+        self, connection: Connection, schemas: Sequence[str] | None
+    ) -> AbstractContextManager[ReadDump]:
+        """Read the text of ``sqlite_schema``."""
+        return dump.schema_dump(connection, schemas)
 
     def integer_key_range(self, connection: Connection, content: TableContent) -> tuple[int, int] | None:
         """Return the range of an integer key; ``None`` if any value is not an integer."""
