@@ -10,11 +10,13 @@ from migkit.errors import MigkitError
 from migkit.migration.migration import Migration
 from migkit.migration.results import Run
 from migkit.state.comparison import Comparison
+from migkit.state.row_results import RowComparison
 from migkit.state.snapshot import State
 from migkit.verbs import (
     capture,
     clone,
     compare,
+    compare_rows,
     dry_run,
     load,
     rehearse,
@@ -34,12 +36,14 @@ __all__ = [
     "MigkitError",
     "Migration",
     "Rehearsal",
+    "RowComparison",
     "Run",
     "State",
     "Validation",
     "capture",
     "clone",
     "compare",
+    "compare_rows",
     "connect",
     "dry_run",
     "load",

@@ -1,7 +1,7 @@
 """What is done to a database: injuries and harmless things, as they stand in ``FOLDER/*.sql``.
 
-A file is a list of cases, each a few comment lines and the statements below them (a statement ends with ``;`` at the end
-of a line)::
+A file is a list of cases, each a few comment lines and the statements below them (a statement ends with ``;`` at the
+end of a line)::
 
     -- injury: a trigger is disabled
     -- at: objects trigger touch on users: definition
@@ -10,13 +10,13 @@ of a line)::
     -- undo:
     ALTER TABLE users ENABLE TRIGGER touch;
 
-``at`` names a place where it must be reported, in the words of :mod:`bench.verdicts.places`; every ``at`` counts. ``also``
-allows a side effect (``*`` stands for anything). ``key`` is the row that the reported key range has to hold. ``undo`` is for
-engines whose databases are not copied for every case.
+``at`` names a place where it must be reported, in the words of :mod:`bench.verdicts.places`; every ``at`` counts.
+``also`` allows a side effect (``*`` stands for anything). ``key`` is the row that the reported key range has to hold.
+``undo`` is for engines whose databases are not copied for every case.
 
 ``-- value: EXPRESSION`` is short for the commonest injury: one column of row 123 of the table ``kinds``.
-``-- harmless: …`` must leave the state identical; ``reads with``, ``reads as``, ``reads through`` and ``tool`` say what is
-special about how it is read or done.
+``-- harmless: …`` must leave the state identical; ``reads with``, ``reads as``, ``reads through`` and ``tool`` say what
+is special about how it is read or done.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
@@ -39,7 +39,8 @@ _NO_CASES = frozenset({"schema.sql", "server.sql", "every_copy.sql", "before_dro
 VALUE_TABLE = "kinds"
 VALUE_ROW = 123
 
-_DIRECTIVE = re.compile(r"-- (?P<word>injury|value|harmless|at|also|key|undo|reads with|reads as|reads through|tool):\s*(?P<text>.*)")
+_WORDS = "injury|value|harmless|at|also|key|undo|reads with|reads as|reads through|tool"
+_DIRECTIVE = re.compile(rf"-- (?P<word>{_WORDS}):\s*(?P<text>.*)")
 _VALUE_COLUMN = re.compile(r"(?P<column>\w+) = ")
 
 
@@ -79,11 +80,6 @@ class Case:
         """Return the one value of an option."""
         return next(iter(self.options.get(word, [])), None)
 
-    @cached_property
-    def reads_only(self) -> bool:
-        """Whether nothing is done to the database."""
-        return not self.statements
-
 
 def read_cases(engine: str) -> list[Case]:
     """Read all cases of an engine, by its name."""
@@ -96,6 +92,7 @@ def read_cases(engine: str) -> list[Case]:
     return cases
 
 
+@cache
 def read_statements(engine: str, file_name: str) -> list[str]:
     """Return the statements of a file that holds no cases, from every folder of the engine that has it."""
     paths = [FOLDER / folder / file_name for folder in FOLDERS[engine]]

@@ -1,9 +1,10 @@
 """Where a comparison reports something, as short texts that cases can name.
 
 A place is a frame, a thing and what is said of it: ``columns users.email: data``, ``tables orders: rows``,
-``objects trigger touch on users: definition``, ``constraints orders.orders_user: removed``, ``orphans orders.orders_user: more``.
-Names are qualified only outside the default schema. Of a thing that changed, each differing fact is a word of its own
-(``default``, ``on_delete``, ``definition``); content reads ``data``, ``unproven``, ``retyped``, ``not compared``.
+``objects trigger touch on users: definition``, ``constraints orders.orders_user: removed``,
+``orphans orders.orders_user: more``. Names are qualified only outside the default schema. Of a thing that changed, each
+differing fact is a word of its own (``default``, ``on_delete``, ``definition``); content reads ``data``, ``unproven``,
+``retyped``, ``not compared``.
 
 An injury is found if every place it names is reported and nothing unrelated is. Related is:
 
@@ -101,8 +102,8 @@ def judge(case: Case, comparison: Comparison) -> Outcome:
     """
     reports = reports_of(comparison)
     if not case.is_injury:
-        faults = [f"alarm: {thing}: {', '.join(sorted(words))}" for thing, words in reports.items()]
-        if not comparison.identical and not faults:
+        faults = [f"alarm: {thing}: {', '.join(sorted(words))}" for thing, words in _unrelated(case, reports)]
+        if not comparison.identical and not reports:
             faults = ["alarm: not identical, and nothing says why"]
         return Outcome(case, tuple(faults))
     faults = ["reads identical"] if comparison.identical else []
@@ -143,7 +144,9 @@ def _follows(thing: str, words: set[str], places: Iterable[str]) -> bool:
 
 def _misplaced(case: Case, comparison: Comparison) -> list[str]:
     """Check that the key range of the change holds the row that was changed."""
-    places = [row["where"] or "" for row in frames.COLUMN_CHANGES.rows(comparison.columns) if row["content"] == "changed"]
+    places = [
+        row["where"] or "" for row in frames.COLUMN_CHANGES.rows(comparison.columns) if row["content"] == "changed"
+    ]
     return [f"the reported range does not hold {case.key}: {place}" for place in places if not _holds(place, case.key)]
 
 

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
+from bench.verdicts.cases import read_statements
+from bench.verdicts.subjects import connected, execute
 from migkit import embedded
 from migkit.clone.scratch import clone
-from migkit.database import Database, connect
-from migkit.dialects.base import Dialect
+from migkit.database import Database
 from tests.servers.registry import unique_name
 
 Restore = Callable[[Database, URL], None]
@@ -40,9 +41,11 @@ def copied_by(tool: str, db: Database) -> Iterator[Database]:
     target = db.dialect.create_scratch(home, f"migkit_scratch_{unique_name()}")
     try:
         TOOLS[db.dialect.name, tool](db, target)
-        copy = connect(target)
-        yield copy
-        copy.close()
+        with connected(target) as copy:
+            # No dump of one database holds what the server keeps about it.
+            execute(copy, read_statements(db.dialect.name, "every_copy.sql"), database=target.database)
+            yield copy
+            execute(copy, read_statements(db.dialect.name, "before_drop.sql"), database=target.database)
     finally:
         db.dialect.drop_scratch(target)
 
@@ -66,14 +69,14 @@ def _vacuum_into(db: Database, target: URL) -> None:
 
 
 def _pg_dump(db: Database, target: URL) -> None:
-    _run([str(embedded.tool("psql")), "-qX", "-v", "ON_ERROR_STOP=1", _conninfo(target)],
-         _run([str(embedded.tool("pg_dump")), _conninfo(db.engine.url)]))
+    dumped = _run([str(embedded.tool("pg_dump")), "--no-subscriptions", _conninfo(db.engine.url)])
+    _run([str(embedded.tool("psql")), "-qX", "-v", "ON_ERROR_STOP=1", _conninfo(target)], dumped)
 
 
 def _pg_dump_custom(db: Database, target: URL) -> None:
     with tempfile.TemporaryDirectory() as folder:
         archive = str(Path(folder) / "archive")
-        _run([str(embedded.tool("pg_dump")), "-Fc", "-f", archive, _conninfo(db.engine.url)])
+        _run([str(embedded.tool("pg_dump")), "-Fc", "--no-subscriptions", "-f", archive, _conninfo(db.engine.url)])
         _run([str(embedded.tool("pg_restore")), "--exit-on-error", "-d", _conninfo(target), archive])
 
 
@@ -82,9 +85,10 @@ def _conninfo(url: URL) -> str:
 
 
 def _mariadb_dump(db: Database, target: URL) -> None:
-    options = ["--routines", "--events", "--triggers", "--single-transaction", "--hex-blob", "--default-character-set=utf8mb4"]
-    dumped = _run([_required("mariadb-dump"), *_login(db.engine.url), *options, str(db.engine.url.database)])
-    _run([_required("mariadb"), *_login(target), "--default-character-set=utf8mb4", str(target.database)], dumped)
+    name, charset = str(db.engine.url.database), "--default-character-set=utf8mb4"
+    options = ["--routines", "--events", "--triggers", "--single-transaction", "--hex-blob", charset]
+    dumped = _run([_required("mariadb-dump"), *_login(db.engine.url), *options, name])
+    _run([_required("mariadb"), *_login(target), charset, str(target.database)], dumped)
 
 
 def _login(url: URL) -> list[str]:

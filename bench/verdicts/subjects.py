@@ -160,7 +160,12 @@ class MendedSubject:
         return compare(before, capture(db, like=before)).identical
 
     def _expanded(self, db: Database, statement: str) -> list[str]:
-        """``RESTORE table [WHERE …]`` brings rows back from the second database."""
+        """``RESTORE table [WHERE …]`` brings rows back from the second database, ``RECREATE table`` the table too."""
+        if statement.startswith("RECREATE "):
+            table = statement.removeprefix("RECREATE ")
+            made = [f"DROP TABLE IF EXISTS {table}", f"CREATE TABLE {table} LIKE `{self._pristine.database}`.{table}"]
+            execute(db, made)
+            statement = f"RESTORE {table}"
         if not statement.startswith("RESTORE "):
             return [statement]
         table, _, condition = statement.removeprefix("RESTORE ").partition(" WHERE ")

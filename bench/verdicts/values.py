@@ -1,6 +1,6 @@
 """Changing one value in one row, and putting the row back as it was.
 
-The row is kept in a temporary table of the session, which no capture sees, so that it comes back exactly, on every engine.
+The row is kept in a temporary table of the session, which no capture sees: so it comes back exactly, on every engine.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ def written_columns(db: Database, table: str) -> list[str]:
     """Return the columns of a table in the default schema that are not computed, quoted."""
     with db.engine.connect() as connection:
         catalog: Catalog = db.dialect.read_catalog(connection, None)
-    rows = [row for row in catalog.columns if (row["schema"], row["table"]) == (catalog.default_schema, table.strip("`"))]
+    rows = [
+        row for row in catalog.columns if (row["schema"], row["table"]) == (catalog.default_schema, table.strip("`"))
+    ]
     return [db.dialect.quote(row["column"]) for row in rows if not row["generated"]]
 
 

@@ -7,7 +7,13 @@ from pathlib import Path
 import click
 
 from migkit import verbs
-from migkit.cli.documents import comparison_document, dry_run_document, rehearsal_document, state_document
+from migkit.cli.documents import (
+    comparison_document,
+    dry_run_document,
+    rehearsal_document,
+    row_comparison_document,
+    state_document,
+)
 from migkit.cli.options import chosen_database, with_confirmation, with_database, with_json, with_limits
 from migkit.cli.output import RULE, say, say_all, say_json
 from migkit.display.lines import BAD, GOOD, NOTE, Line, check_lines, finding_lines
@@ -15,6 +21,7 @@ from migkit.display.units import count, duration
 from migkit.errors import MigkitError, StateUnreadable
 from migkit.migration.results import Run
 from migkit.state.comparison import Comparison
+from migkit.state.row_results import DEFAULT_LIMIT
 from migkit.workflow.dry_run import DryRun
 from migkit.workflow.rehearsal import Rehearsal
 
@@ -44,7 +51,7 @@ def test(
     """Test MIGRATION on a clone, without archiving evidence."""
     target = chosen_database(database)
     if dry_run:
-        tried = verbs.dry_run(migration, target)
+        tried = verbs.dry_run(migration, target, timeout=timeout, lock_timeout=lock_timeout)
         say_json(dry_run_document(tried)) if as_json else _say_dry_run(tried)
         _exit(tried.passed)
         return
@@ -184,6 +191,39 @@ def compare_snapshots(before: str, after: str, allow: tuple[str, ...], as_json: 
     else:
         _say_comparison(result)
     _exit(result.passed)
+
+
+@click.command("compare-rows")
+@click.argument("a")
+@click.argument("b")
+@click.argument("table")
+@click.option("--column", "columns", multiple=True, help="Compare only this column; may be given again.")
+@click.option("--key", multiple=True, help="Tell rows apart by this column; may be given again.")
+@click.option("--limit", type=click.IntRange(min=0), help="Rows whose values are fetched [default: 1000].")
+@click.option("--across", is_flag=True, help="Compare values instead of digests: between engines. Slower.")
+@with_json
+def compare_rows(
+    a: str,
+    b: str,
+    table: str,
+    columns: tuple[str, ...],
+    key: tuple[str, ...],
+    limit: int | None,
+    across: bool,
+    as_json: bool,
+) -> None:
+    """Find the rows of TABLE that differ between the databases A and B (aliases or URLs)."""
+    result = verbs.compare_rows(
+        a,
+        b,
+        table,
+        columns=columns or None,
+        key=key or None,
+        limit=DEFAULT_LIMIT if limit is None else limit,
+        across=across,
+    )
+    say_json(row_comparison_document(result)) if as_json else say(str(result))
+    _exit(not result.differences)
 
 
 def _say_comparison(result: Comparison) -> None:

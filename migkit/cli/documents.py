@@ -7,6 +7,7 @@ from typing import Any
 
 from migkit import frames
 from migkit.state.comparison import Comparison
+from migkit.state.row_results import RowComparison
 from migkit.state.snapshot import State
 from migkit.workflow.dry_run import DryRun
 from migkit.workflow.rehearsal import Rehearsal
@@ -77,4 +78,25 @@ def rehearsal_document(trial: Rehearsal) -> dict[str, Any]:
         "findings": frames.FINDINGS.rows(trial.findings),
         "unchecked": frames.UNCHECKED.rows(trial.unchecked),
         "evidence": str(trial.evidence) if trial.evidence else None,
+    }
+
+
+def row_comparison_document(result: RowComparison) -> dict[str, Any]:
+    """Return a comparison of rows: the counts, and each difference."""
+    return {
+        "a": result.a,
+        "b": result.b,
+        "table": result.table,
+        "identical": result.identical,
+        "method": result.method,
+        "key": list(result.key),
+        "columns": list(result.columns),
+        "rows_a": result.rows_a,
+        "rows_b": result.rows_b,
+        "added": result.added,
+        "removed": result.removed,
+        "changed": result.changed,
+        "changed_by_column": result.changed_by_column,
+        "rows": frames.ROW_DIFFERENCES.rows(result.rows),
+        "unchecked": frames.UNCHECKED.rows(result.unchecked),
     }

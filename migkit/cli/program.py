@@ -36,6 +36,7 @@ for command in (
     commands.rollback,
     commands.snapshot,
     commands.compare_snapshots,
+    commands.compare_rows,
     commands.rehearse,
     commands.report,
 ):

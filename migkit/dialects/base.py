@@ -16,24 +16,12 @@ from typing import Any, Literal
 
 from sqlalchemy import URL, Connection, Engine
 
-from migkit.dialects.readings import (
-    Part as Part,
-)
-from migkit.dialects.readings import (
-    RowDigest as RowDigest,
-)
-from migkit.dialects.readings import (
-    RowValues as RowValues,
-)
-from migkit.dialects.readings import (
-    SegmentContent as SegmentContent,
-)
-from migkit.dialects.readings import (
-    TableContent as TableContent,
-)
-from migkit.dialects.readings import (
-    ValueFamily as ValueFamily,
-)
+from migkit.dialects.readings import Part as Part
+from migkit.dialects.readings import RowDigest as RowDigest
+from migkit.dialects.readings import RowValues as RowValues
+from migkit.dialects.readings import SegmentContent as SegmentContent
+from migkit.dialects.readings import TableContent as TableContent
+from migkit.dialects.readings import ValueFamily as ValueFamily
 from migkit.dialects.schema_dump import ReadDump
 from migkit.errors import MigkitError, UnsupportedFeature
 from migkit.progress import SILENT, Progress

@@ -20,6 +20,8 @@ from typing import Self
 from migkit.errors import PermissionMissing, UnsupportedFeature
 from migkit.redaction import redact
 
+# Rows have been read by then; who waits for a lock all that time may wait for ever.
+_PATIENCE_SECONDS = 60
 _STOP_SECONDS = 10
 _DENIED = re.compile(r"permission denied|access denied|command denied|row-level security", re.IGNORECASE)
 
@@ -105,7 +107,10 @@ class DumpProcess:
         PermissionMissing, UnsupportedFeature
             If it failed; with its first error.
         """
-        code = self._process.wait()
+        try:
+            code = self._process.wait(_PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise UnsupportedFeature(f"{self._name} did not end within {_PATIENCE_SECONDS} seconds") from None
         if code != 0:
             raise self._failure(code)
         self._output.seek(0)

@@ -46,7 +46,7 @@ def qualified(schema: str | None, name: str) -> str:
 
 
 def elsewhere_lines(findings: pd.DataFrame) -> list[Line]:
-    """Return one line per statement that only the dump of the engine's own tool shows (:data:`migkit.frames.FINDINGS`)."""
+    """Return one line per thing that only the engine's own tool shows, out of :data:`migkit.frames.FINDINGS`."""
     return [
         Line(WARN, row["what"]) for row in frames.FINDINGS.rows(findings) if row["id"] == "schema-differs-elsewhere"
     ]

@@ -13,6 +13,7 @@ from migkit.display.escape import escape, shorten
 from migkit.display.lines import BAD, GOOD, NOTE, WARN, Line
 from migkit.display.lock_plot import WEAK, alt_text_lock_durations, lock_durations, merged_locks, strength
 from migkit.display.plots import alt_text_row_count_diff, row_count_diff
+from migkit.display.results import changed_lines
 from migkit.display.summary import created_relations
 from migkit.display.tables import frame_html, frame_text
 from migkit.findings import SIGNS
@@ -62,22 +63,9 @@ def changes(trial: Rehearsal) -> Section:
 
 
 def _change_lines(comparison: Comparison) -> list[Line]:
-    """Return the changes, those inside a table that came or went left out: they say nothing new."""
-    tables = comparison.tables
-    whole = tables[tables["change"].isin(["added", "removed"])]
-    keys = set(zip(whole["schema"], whole["table"], strict=True))
-    told = [line for line in lines.table_lines(tables) if line.sign != GOOD]
-    told += lines.column_lines(_outside(comparison.columns, keys))
-    told += lines.constraint_lines(_outside(comparison.constraints, keys))
-    told += lines.index_lines(_outside(comparison.indexes, keys))
-    told += lines.object_lines(comparison.objects)
-    return told + lines.orphan_lines(comparison.orphans)
-
-
-def _outside(frame: pd.DataFrame, tables: set[tuple[str, str]]) -> pd.DataFrame:
-    outside = [key not in tables for key in zip(frame["schema"], frame["table"], strict=True)]
-    # A list, were it empty, would choose columns instead of rows.
-    return frame[pd.Series(outside, index=frame.index, dtype=bool)]
+    """Return the changes, and the orphans that were there before."""
+    old_orphans = comparison.orphans["orphans_new"].fillna(0) <= 0
+    return changed_lines(comparison) + lines.orphan_lines(comparison.orphans[old_orphans])
 
 
 def _change_folds(comparison: Comparison) -> Fragment:

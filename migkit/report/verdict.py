@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import pandas as pd
+
+from migkit import frames
 from migkit.display import units
 from migkit.display.card import Fact, figures_html, sign_html, tone
 from migkit.display.escape import clean_line, escape, shorten
@@ -78,7 +81,20 @@ def _data_figure(trial: Rehearsal) -> Fact:
     told = f"{rows} rows" if comparison.row_count_diff else "no row added or lost"
     if not comparison.integrity_check:
         return Fact("Data", "damaged", told)
+    changed = comparison.columns[comparison.columns["content"] == "changed"]
+    if len(changed) or comparison.row_count_diff < 0:
+        return Fact("Data", "changed as declared", _changed_words(changed) or told)
     return Fact("Data", "intact", told if not errors else f"{told}, but {units.plural(errors, 'loss', 'losses')}")
+
+
+def _changed_words(columns: pd.DataFrame) -> str:
+    """Say which column changed, and in how many rows; of several columns, how many more there are."""
+    if columns.empty:
+        return ""
+    first = frames.COLUMN_CHANGES.rows(columns)[0]
+    rows = f" in {units.plural(first['rows_changed'], 'row')}" if first["rows_changed"] else ""
+    more = f", and {units.plural(len(columns) - 1, 'more column')}" if len(columns) > 1 else ""
+    return f"{shorten(first['table'] + '.' + first['column'], 40)}{rows}{more}"
 
 
 def _lock_figure(trial: Rehearsal) -> Fact:

@@ -58,18 +58,20 @@ class ComparisonFacts:
         """Whether nothing differs; advanced sequences aside."""
         return (
             not self.elsewhere
-            and all(fact.change == "unchanged" and fact.rows_diff == 0 and fact.content == "intact" for fact in self.tables)
-            and all(fact.change == "unchanged" and fact.content == "intact" for fact in self.columns)
-            and all(pair.change == "unchanged" for pair in (*self.constraints, *self.indexes, *self.objects))
+            and self.same_schema
+            and all(fact.rows_diff == 0 and fact.content == "intact" for fact in self.tables)
+            and all(fact.content == "intact" for fact in self.columns)
             and all(fact.before == fact.after for fact in self.orphans)
         )
 
     @cached_property
     def same_schema(self) -> bool:
         """Whether no definition differs, whatever became of the content."""
-        pairs = (*self.constraints, *self.indexes, *self.objects)
-        changes = [fact.change for fact in (*self.tables, *self.columns)] + [pair.change for pair in pairs]
-        return all(change == "unchanged" for change in changes)
+        return (
+            all(fact.change == "unchanged" for fact in self.tables)
+            and all(fact.change == "unchanged" for fact in self.columns)
+            and all(pair.change == "unchanged" for pair in (*self.constraints, *self.indexes, *self.objects))
+        )
 
     @property
     def constraint_violations(self) -> int:

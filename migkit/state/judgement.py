@@ -267,7 +267,8 @@ def _elsewhere(facts: ComparisonFacts) -> Iterator[Finding]:
         yield rules.SCHEMA_DIFFERS_ELSEWHERE.finding(one.head, f"The schema differs elsewhere: {one}")
     more = len(facts.elsewhere) - _ELSEWHERE_TOLD
     if more > 0:
-        yield rules.SCHEMA_DIFFERS_ELSEWHERE.finding("schema", f"The schema differs elsewhere: and in {more:,} more places")
+        where = f"in {more:,} more places"
+        yield rules.SCHEMA_DIFFERS_ELSEWHERE.finding(where, f"The schema differs elsewhere: {where}")
 
 
 def _rows(number: int | None) -> str:

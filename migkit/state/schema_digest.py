@@ -144,9 +144,7 @@ def _by_head(digest: SchemaDigest) -> dict[str, list[str]]:
     return found
 
 
-def why_not_compared(
-    before: SchemaDigest | None, after: SchemaDigest | None, noted: Sequence[Row]
-) -> Iterator[Row]:
+def why_not_compared(before: SchemaDigest | None, after: SchemaDigest | None, noted: Sequence[Row]) -> Iterator[Row]:
     """Say why two dumps were not compared, where no capture has said so.
 
     Parameters

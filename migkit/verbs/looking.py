@@ -1,4 +1,4 @@
-"""Verbs that look: capture, compare, clone, load."""
+"""Verbs that look: capture, compare, compare_rows, clone, load."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from migkit.display.progress import default_progress
 from migkit.errors import StateUnreadable
 from migkit.progress import Progress
 from migkit.state import capture as capturing
-from migkit.state import comparison
+from migkit.state import comparison, row_comparison
 from migkit.state.comparison import Comparison
+from migkit.state.row_results import DEFAULT_LIMIT, RowComparison
 from migkit.state.snapshot import State, load_state
 from migkit.verbs.arguments import AnyDatabase
 from migkit.workflow.evidence import MANIFEST, load_evidence
@@ -83,6 +84,74 @@ def compare(before: State | str | Path, after: State | str | Path, *, allow: Ite
         If the states are of different engines.
     """
     return comparison.compare(_state(before), _state(after), allow=allow)
+
+
+def compare_rows(
+    a: AnyDatabase,
+    b: AnyDatabase,
+    table: str,
+    *,
+    columns: Sequence[str] | None = None,
+    key: Sequence[str] | None = None,
+    limit: int = DEFAULT_LIMIT,
+    across: bool = False,
+    progress: Progress | None = None,
+) -> RowComparison:
+    """Find the rows of a table that differ between two databases: a clone after a migration, and its source.
+
+    Digests of key ranges are computed inside both servers; those that differ are narrowed until few rows remain, so
+    that after one look at both tables the work follows the number of differences and not of rows.
+
+    Parameters
+    ----------
+    a, b : str, URL, Engine or Database
+        The databases; only read, each at one instant. Rows that only `b` has are *added*.
+    table : str
+        The table; ``schema.table`` outside the default schema.
+    columns : sequence of str, optional
+        Compare only these; by default all that both tables have, the others being listed in ``unchecked``.
+    key : sequence of str, optional
+        Tell rows apart by these columns; by default by the table's own key. An empty sequence compares whole rows, as
+        is done for tables without a key.
+    limit : int
+        Rows whose values are fetched; all that differ are counted.
+    across : bool
+        Compare the values themselves, in a form that all engines have in common: the mode for databases of different
+        engines. Every row is fetched, which takes many times as long.
+    progress : Progress, optional
+        Where to tell how far it is.
+
+    Returns
+    -------
+    RowComparison
+        ``identical``, the counts ``added``, ``removed``, ``changed``, and the frame ``rows`` with the key, the column
+        and both values of each difference (:data:`migkit.frames.ROW_DIFFERENCES`).
+
+    Raises
+    ------
+    NotComparable
+        If the engines differ without `across`, there is no such table or column, or a key holds NULLs.
+
+    Examples
+    --------
+    >>> import migkit as mk
+    >>> db = mk.connect("sqlite://")
+    >>> with db.engine.begin() as connection:
+    ...     _ = connection.exec_driver_sql("CREATE TABLE users (id INTEGER PRIMARY KEY)")
+    >>> mk.compare_rows(db, db, "users").identical
+    True
+    """
+    with reached(a) as left, reached(b) as right:
+        return row_comparison.compare_rows(
+            left,
+            right,
+            table,
+            columns=columns,
+            key=key,
+            limit=limit,
+            across=across,
+            progress=progress or default_progress(),
+        )
 
 
 def clone(

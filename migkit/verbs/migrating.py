@@ -176,11 +176,20 @@ def validate(
             database,
             expect_absent=expect_absent,
             expect_version=expect_version,
+            timeout=config.migrations.timeout_seconds,
+            lock_timeout=config.migrations.lock_timeout_seconds,
             progress=progress or default_progress(),
         )
 
 
-def dry_run(migration: AnyMigration, db: AnyDatabase, *, progress: Progress | None = None) -> DryRun:
+def dry_run(
+    migration: AnyMigration,
+    db: AnyDatabase,
+    *,
+    timeout: float | None = None,
+    lock_timeout: float | None = None,
+    progress: Progress | None = None,
+) -> DryRun:
     """Apply a migration to an empty copy of a database's schema, and take it back there.
 
     Parameters
@@ -189,6 +198,8 @@ def dry_run(migration: AnyMigration, db: AnyDatabase, *, progress: Progress | No
         The migration.
     db : str, URL, Engine or Database
         The database; only its schema is read.
+    timeout, lock_timeout : float, optional
+        Limits of each run on the empty copy, in seconds.
     progress : Progress, optional
         Where to tell how far it is.
 
@@ -200,7 +211,13 @@ def dry_run(migration: AnyMigration, db: AnyDatabase, *, progress: Progress | No
     config = load_config()
     loaded = load_migration(migration, config=config)
     with reached(db, config=config) as database:
-        return dry_running.dry_run(loaded, database, progress=progress or default_progress())
+        return dry_running.dry_run(
+            loaded,
+            database,
+            timeout=timeout or config.migrations.timeout_seconds,
+            lock_timeout=lock_timeout or config.migrations.lock_timeout_seconds,
+            progress=progress or default_progress(),
+        )
 
 
 def rehearse(

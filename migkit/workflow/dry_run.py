@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -61,7 +62,14 @@ class DryRun(Drawn):
         return changed_lines(self.comparison) if self.comparison else []
 
 
-def dry_run(migration: Migration, db: Database, *, progress: Progress = SILENT) -> DryRun:
+def dry_run(
+    migration: Migration,
+    db: Database,
+    *,
+    timeout: float | None = None,
+    lock_timeout: float | None = None,
+    progress: Progress = SILENT,
+) -> DryRun:
     """Apply a migration to an empty copy of a database's schema, and take it back there.
 
     Parameters
@@ -70,6 +78,8 @@ def dry_run(migration: Migration, db: Database, *, progress: Progress = SILENT) 
         The migration.
     db : Database
         The database; only its schema is read.
+    timeout, lock_timeout : float, optional
+        Limits of each run, in seconds.
     progress : Progress, optional
         Where to tell how far it is.
 
@@ -82,9 +92,10 @@ def dry_run(migration: Migration, db: Database, *, progress: Progress = SILENT) 
     with empty_copy(migration, db) as copy:
         migration.prepare(copy)
         before = capture(copy)
-        up = run(migration, copy, journal=False)
+        execute = partial(run, migration, copy, timeout=timeout, lock_timeout=lock_timeout, journal=False)
+        up = execute()
         comparison = compare(before, capture(copy), allow=migration.metadata.allow) if up.succeeded else None
-        down = run(migration, copy, direction="down", journal=False) if up.succeeded and migration.has_down else None
+        down = execute(direction="down") if up.succeeded and migration.has_down else None
         rollback = compare(before, capture(copy)) if down and down.succeeded else None
     progress.close()
     metadata = migration.metadata

@@ -70,7 +70,14 @@ def _copy_rows(name: str, source: Database, target: Database) -> None:
             writing.execute(table.insert(), rows)
 
 
-def learn_promise(migration: Migration, db: Database, *, way: Way = "up") -> Promise:
+def learn_promise(
+    migration: Migration,
+    db: Database,
+    *,
+    way: Way = "up",
+    timeout: float | None = None,
+    lock_timeout: float | None = None,
+) -> Promise:
     """Learn what a migration changes, on an empty copy of the schema of `db`.
 
     Parameters
@@ -81,6 +88,8 @@ def learn_promise(migration: Migration, db: Database, *, way: Way = "up") -> Pro
         Where it will be, or (``way="down then up"``) was applied; only read.
     way : {"up", "down then up"}
         How to get from the copy's schema to the one after the migration.
+    timeout, lock_timeout : float, optional
+        Limits of each run, in seconds.
 
     Returns
     -------
@@ -89,12 +98,12 @@ def learn_promise(migration: Migration, db: Database, *, way: Way = "up") -> Pro
     """
     with empty_copy(migration, db) as copy:
         if way == "down then up":
-            undone = run(migration, copy, direction="down", journal=False)
+            undone = run(migration, copy, direction="down", timeout=timeout, lock_timeout=lock_timeout, journal=False)
             if not undone.succeeded:
                 return Promise(None, f"its way down fails on an empty copy of the schema: {undone.error}", undone)
         migration.prepare(copy)
         before = capture(copy)
-        done = run(migration, copy, journal=False)
+        done = run(migration, copy, timeout=timeout, lock_timeout=lock_timeout, journal=False)
         if not done.succeeded:
             return Promise(None, f"it fails on an empty copy of the schema: {done.error}", done)
         return Promise(compare(before, capture(copy)).facts, run=done)

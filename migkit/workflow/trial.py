@@ -176,7 +176,10 @@ class _Trial:
         return validate_state(self.migration, promise, self.states["before"], self.states["after"])
 
     def _learn(self, copy: Database) -> Promise:
-        return self._step("Learned the promise", lambda: learn_promise(self.migration, copy))
+        def learn() -> Promise:
+            return learn_promise(self.migration, copy, timeout=self.timeout, lock_timeout=self.lock_timeout)
+
+        return self._step("Learned the promise", learn)
 
     def _capture(self, name: str, words: str, copy: Database) -> None:
         like = self.states.get("before")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -72,6 +73,8 @@ def validate(
     *,
     expect_absent: bool = False,
     expect_version: str | None = None,
+    timeout: float | None = None,
+    lock_timeout: float | None = None,
     progress: Progress = SILENT,
 ) -> Validation:
     """Hold a database against what a migration promises.
@@ -88,6 +91,8 @@ def validate(
         Expect the state after a rollback: what the migration creates is gone, what it drops is back.
     expect_version : str, optional
         Expect this to be the version applied last.
+    timeout, lock_timeout : float, optional
+        Limits of each run on the empty copy, in seconds.
     progress : Progress, optional
         Where to tell how far it is.
 
@@ -116,7 +121,8 @@ def validate(
         )
     if migration is not None:
         progress.begin(f"Learning what {migration.name} promises")
-        promise = _promise_of(migration, db, expect_absent)
+        learn = partial(learn_promise, migration, db, timeout=timeout, lock_timeout=lock_timeout)
+        promise = _promise_of(learn, expect_absent=expect_absent or not migration.has_down)
         rows += check_promise(promise, capture(db, progress=progress), expect_absent=expect_absent)
     return _validation(migration.name if migration else f"version {expect_version}", db.name, rows)
 
@@ -130,13 +136,13 @@ def _validation(migration: str, database: str, rows: list[Row]) -> Validation:
     return Validation(migration, database, frames.CHECKS.build(rows))
 
 
-def _promise_of(migration: Migration, db: Database, expect_absent: bool) -> Promise:
+def _promise_of(learn: Callable[..., Promise], *, expect_absent: bool) -> Promise:
     """Learn the promise from a database that stands before (`expect_absent`) or after the migration."""
-    if expect_absent or not migration.has_down:
-        return learn_promise(migration, db)
-    applied = learn_promise(migration, db, way="down then up")
+    if expect_absent:
+        return learn()
+    applied = learn(way="down then up")
     if applied.facts is not None:
         return applied
     # Perhaps it was never applied; then the way up tells what is missing.
-    fresh = learn_promise(migration, db)
+    fresh = learn()
     return fresh if fresh.facts is not None else applied

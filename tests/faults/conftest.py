@@ -10,7 +10,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-import sqlalchemy as sa
 
 from migkit.cli import main
 from migkit.database import Database
@@ -142,5 +141,3 @@ def pg_shop(postgresql: Database) -> Database:
 def file_shop(sqlite: Database) -> Database:
     """The shop in a SQLite file."""
     return with_shop(sqlite)
-
-

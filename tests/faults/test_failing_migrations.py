@@ -56,7 +56,9 @@ def test_the_third_statement_fails(shop: Database, sql: Sql, migkit: Door) -> No
         assert outcomes == ["applied", "rolled back", "failed", "not reached"]
         assert [row["table"] for _, row in after.tables.iterrows() if row["change"] == "added"] == ["one"]
         assert scalar(shop, "SELECT count(*) FROM users") == 3
-        assert list(applied_statements(shop, attempt["attempt"])["sql"]) == ["CREATE TABLE one (id integer PRIMARY KEY)"]
+        assert list(applied_statements(shop, attempt["attempt"])["sql"]) == [
+            "CREATE TABLE one (id integer PRIMARY KEY)"
+        ]
         assert "CREATE TABLE one" in str(result) or "stand" in str(result)
     told = migkit("run", str(sql(THREE.replace("one", "other"))), "-d", address(shop))
     assert told.code == 1
@@ -108,7 +110,7 @@ def test_a_table_without_a_key(db: Database, folder: Path) -> None:
     (folder / "change.py").write_text(
         'metadata = {"allow": ["change_data:log.level"]}\n'
         'def up(op):\n    op.execute("UPDATE log SET level = level + 10")\n'
-        'def down(op):\n    op.execute("UPDATE log SET level = level - 10 WHERE line = \'a\'")\n'
+        "def down(op):\n    op.execute(\"UPDATE log SET level = level - 10 WHERE line = 'a'\")\n"
     )
     with untouched(db):
         trial = verbs.rehearse(folder / "change.py", db, reports=False, progress=SILENT)
@@ -146,7 +148,9 @@ def test_a_lock_that_never_comes(shop: Database, sql: Sql, migkit: Door) -> None
 
 def test_a_statement_that_never_ends(shop: Database, sql: Sql, engine_name: str) -> None:
     before = verbs.capture(shop, progress=SILENT)
-    result = verbs.run(sql(f"INSERT INTO users VALUES (8, 'x');\n{ENDLESS[engine_name]};"), shop, timeout=0.5, progress=SILENT)
+    result = verbs.run(
+        sql(f"INSERT INTO users VALUES (8, 'x');\n{ENDLESS[engine_name]};"), shop, timeout=0.5, progress=SILENT
+    )
     assert not result.succeeded
     assert str(result.error).startswith("Timed out after 0.5 s")
     assert sessions(shop) == []

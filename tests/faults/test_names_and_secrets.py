@@ -20,7 +20,7 @@ from tests.faults.support import Door, address, execute, untouched
 
 TABLE = 'order"; drop table x;--'
 NAMES = (TABLE, "<script>alert(1)</script>", "Mixed.Case", "100% :sure", "ünï `tick`", "back\\slash'quote")
-COLUMN = "a:b%c <b>\"x\"'y"
+COLUMN = 'a:b%c <b>"x"\'y'
 
 
 def _odd_shop(db: Database) -> None:

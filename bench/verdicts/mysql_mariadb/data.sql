@@ -27,7 +27,6 @@
 -- value: c_double = c_double + 1e-10
 -- value: c_double = ROUND(c_double, 6)
 -- value: c_double = 1.7e308
--- value: c_zero = -0e0
 -- value: c_zero = 5e-308
 -- value: c_bit = c_bit ^ 1
 -- value: c_bit = NULL
@@ -51,8 +50,6 @@
 -- value: c_null = '0'
 -- value: c_accent = REPLACE(c_accent, 'é', CONCAT('e', _utf8mb4 x'CC81'))
 -- value: c_accent = REPLACE(c_accent, 'é', 'e')
--- value: c_accent = CONVERT(CAST(CONVERT(c_accent USING latin1) AS BINARY) USING latin1)
--- value: c_accent = CONVERT(CONVERT(CONVERT(c_accent USING utf8mb4) USING binary) USING latin1)
 -- value: c_emoji = REPLACE(c_emoji, '😀', '😃')
 -- value: c_emoji = REPLACE(c_emoji, '😀', '?')
 -- value: c_binary = x'62696E0000000001'

@@ -34,9 +34,9 @@ CREATE TEMP TABLE kept AS SELECT * FROM former_users;
 DELETE FROM former_users;
 INSERT INTO former_users SELECT * FROM kept ORDER BY id DESC;
 -- harmless: rows of a keyless table in another order
-CREATE TEMP TABLE kept AS SELECT * FROM measurements;
+CREATE TEMP TABLE kept_too AS SELECT * FROM measurements;
 TRUNCATE measurements;
-INSERT INTO measurements SELECT * FROM kept ORDER BY reading DESC;
+INSERT INTO measurements SELECT * FROM kept_too ORDER BY reading DESC;
 -- harmless: a row inserted and deleted
 INSERT INTO shop.orders (user_id, placed, total) VALUES (1, '2024-05-05', 1);
 DELETE FROM shop.orders WHERE placed = '2024-05-05';
@@ -63,7 +63,7 @@ ALTER INDEX passing RENAME TO users_by_status;
 CREATE TABLE passing (x integer);
 DROP TABLE passing;
 -- harmless: a temporary table stays
-CREATE TEMP TABLE passing (x integer);
+CREATE TEMP TABLE staying (x integer);
 -- harmless: a table renamed there and back
 ALTER TABLE former_users RENAME TO passing;
 ALTER TABLE passing RENAME TO former_users;
@@ -146,6 +146,12 @@ SELECT pg_stat_reset();
 -- reads through: application_name=somebody&options=-c%20TimeZone%3DAmerica/New_York
 -- harmless: copied by migkit
 -- tool: clone
+-- A clone leaves out what would act outside it, and what the server keeps about the one database.
+-- also: objects subscription listening: removed
+-- also: objects database database: comment
+-- also: objects grant database*: removed
+-- also: objects setting *: removed
+-- also: tables stored_elsewhere: options
 -- harmless: dumped and restored as SQL
 -- tool: dump
 -- harmless: dumped and restored as an archive

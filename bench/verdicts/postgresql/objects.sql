@@ -167,10 +167,10 @@ DROP OPERATOR === (text, text);
 -- also: objects operator family shop.family using btree: *
 DROP OPERATOR FAMILY shop.family USING btree CASCADE;
 -- injury: a cast is dropped
--- at: objects cast integer as mood: removed
+-- at: objects cast integer as public.mood: removed
 DROP CAST (integer AS mood);
 -- injury: a cast becomes implicit
--- at: objects cast integer as mood: definition
+-- at: objects cast integer as public.mood: definition
 DROP CAST (integer AS mood);
 CREATE CAST (integer AS mood) WITH FUNCTION to_mood(integer) AS IMPLICIT;
 -- injury: a conversion is dropped

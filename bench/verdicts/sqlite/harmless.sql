@@ -30,10 +30,10 @@ CREATE TEMP TABLE kept AS SELECT * FROM former_users;
 DELETE FROM former_users;
 INSERT INTO former_users SELECT * FROM kept ORDER BY id DESC;
 -- harmless: rows of a keyless table in another order
-CREATE TABLE kept AS SELECT * FROM measurements;
+CREATE TABLE kept_too AS SELECT * FROM measurements;
 DELETE FROM measurements;
-INSERT INTO measurements SELECT * FROM kept ORDER BY reading DESC;
-DROP TABLE kept;
+INSERT INTO measurements SELECT * FROM kept_too ORDER BY reading DESC;
+DROP TABLE kept_too;
 -- harmless: a row inserted and deleted
 INSERT INTO orders (id, user_id, total, placed_at) VALUES (1000000, 1, 1, 'x');
 DELETE FROM orders WHERE id = 1000000;
@@ -90,7 +90,7 @@ INSERT INTO passing SELECT * FROM countries;
 DROP TABLE countries;
 ALTER TABLE passing RENAME TO countries;
 -- harmless: a temporary table stays
-CREATE TEMP TABLE passing (x);
+CREATE TEMP TABLE staying (x);
 -- harmless: sqlite_stat1 is emptied
 ANALYZE;
 DELETE FROM sqlite_stat1;

@@ -14,6 +14,7 @@ class MariaDB(MySQL):
 
     name = "mariadb"
     label = "MariaDB"
+    dump_tool = "mariadb-dump"
 
     is_mariadb = True
     hash: Hash = TWO_POLYNOMIALS

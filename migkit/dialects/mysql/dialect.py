@@ -23,11 +23,12 @@ from migkit.dialects.base import (
     ValueFamily,
     Wait,
 )
-from migkit.dialects.mysql import algorithms, catalog, copying, explanations, locks, orphans, rows, scratch
+from migkit.dialects.mysql import algorithms, catalog, copying, dump, explanations, locks, orphans, rows, scratch
 from migkit.dialects.mysql import content as contents
 from migkit.dialects.mysql import session as sessions
 from migkit.dialects.mysql.hashing import ONE_POLYNOMIAL, Hash
 from migkit.dialects.mysql.sql import quote
+from migkit.dialects.schema_dump import ReadDump
 from migkit.errors import MigkitError
 from migkit.progress import SILENT, Progress
 
@@ -55,6 +56,7 @@ class MySQL(Dialect):
     capture_workers = 2
     extra = "mysql"
     scratch_home: ScratchHome = "server"
+    dump_tool = "mysqldump"
 
     is_mariadb = False
     hash: Hash = ONE_POLYNOMIAL
@@ -113,6 +115,10 @@ class MySQL(Dialect):
     def read_catalog(self, connection: Connection, schemas: Sequence[str] | None) -> Catalog:
         """Read all schema facts with a fixed number of queries; ``None`` means the connected database."""
         return catalog.read_catalog(connection, schemas, mariadb=self.is_mariadb)
+
+    def schema_dump(self, connection: Connection, schemas: Sequence[str] | None) -> AbstractContextManager[ReadDump]:
+        """Let the server's own tool write the schema down."""
+        return dump.schema_dump(connection, schemas, mariadb=self.is_mariadb)
 
     def integer_key_range(self, connection: Connection, content: TableContent) -> tuple[int, int] | None:
         """Return the smallest and largest value of the first key column if it is an integer."""

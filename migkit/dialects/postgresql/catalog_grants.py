@@ -60,6 +60,9 @@ UNION ALL
 SELECT 'database', NULL, NULL, NULL, NULL, NULL, d.datdba, d.datacl, 'd'::"char"
 FROM pg_database AS d WHERE d.datacl IS NOT NULL AND d.datname = current_database()
 UNION ALL
+SELECT 'large object', NULL, o.oid::text, NULL, NULL, NULL, o.lomowner, o.lomacl, 'L'::"char"
+FROM pg_largeobject_metadata AS o WHERE o.lomacl IS NOT NULL
+UNION ALL
 SELECT 'language', NULL, l.lanname, NULL, NULL, NULL, l.lanowner, l.lanacl, 'l'::"char"
 FROM pg_language AS l WHERE l.lanacl IS NOT NULL AND {not_of_extension("pg_language", "l")}
 UNION ALL

@@ -102,7 +102,8 @@ def _environment(connection: Connection, folder: Path) -> dict[str, str]:
     if given is None:
         return environment(url, folder, _SETTINGS)
     # What a URL says counts for more than the environment.
-    options = " ".join([*((given,) if isinstance(given, str) else given), *(f"-c {k}={v}" for k, v in _SETTINGS.items())])
+    settings = (f"-c {name}={value}" for name, value in _SETTINGS.items())
+    options = " ".join([*((given,) if isinstance(given, str) else given), *settings])
     return environment(url.update_query_dict({"options": options}), folder)
 
 
@@ -133,21 +134,22 @@ def _read(text: str, release: int, schemas: Sequence[str] | None) -> SchemaDump:
 
 
 def _entries(text: str) -> Iterator[tuple[str, str]]:
-    """Return each entry with what it is called.
+    r"""Return each entry with what it is called.
 
-    >>> text = "--\\n-- Name: t; Type: TABLE; Schema: s; Owner: o\\n--\\n\\nCREATE TABLE s.t ();\\n"
+    >>> text = "--\n-- Name: t; Type: TABLE; Schema: s; Owner: o\n--\n\nCREATE TABLE s.t ();\n"
     >>> list(_entries(text))
-    [('TABLE s.t', 'o\\nCREATE TABLE s.t ();')]
+    [('TABLE s.t', 'o\nCREATE TABLE s.t ();')]
     """
     text = _END.sub("", text)
     found = list(_ENTRY.finditer(text))
+    ends = [*(entry.start() for entry in found[1:]), len(text)]
     method = ""
-    for entry, following in zip(found, [*found[1:], None], strict=True):
+    for entry, end in zip(found, ends[: len(found)], strict=True):
         method = entry["method"] or method
-        body = text[entry.end() : following.start() if following else len(text)].strip()
-        schema = "" if entry["schema"] == "-" else f"{entry['schema']}."
-        used = [f"USING {method}"] if entry["type"] in _WITH_METHOD else []
-        yield f"{entry['type']} {schema}{entry['name']}", "\n".join([entry["owner"], *used, _normal(entry["type"], body)])
+        kind, schema = entry["type"], "" if entry["schema"] == "-" else f"{entry['schema']}."
+        used = [f"USING {method}"] if method and kind in _WITH_METHOD else []
+        body = _normal(kind, text[entry.end() : end].strip())
+        yield f"{kind} {schema}{entry['name']}", "\n".join([entry["owner"], *used, body])
 
 
 def _normal(kind: str, body: str) -> str:

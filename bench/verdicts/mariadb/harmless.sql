@@ -1,0 +1,4 @@
+-- harmless: a sequence advances
+SELECT NEXTVAL(counter);
+-- harmless: dumped and restored
+-- tool: dump

@@ -1,0 +1,1 @@
+-- value: c_zero = -0e0
