@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote
@@ -139,7 +139,10 @@ def connect(target: str | URL | Engine | Database, *, config: Config | None = No
     config = config or load_config()
     server, _, name = target.partition(":")
     if server == "embedded" and target not in config.databases:
-        return _reach(_embedded_database(name or embedded.DEFAULT_DATABASE), DatabaseConfig(url=""), name or server)
+        name = name or embedded.DEFAULT_DATABASE
+        reached = _reach(ensure_database(embedded.server_url(), name), DatabaseConfig(url=""), name)
+        # Its socket lies somewhere else on every machine; this is what can be typed again.
+        return replace(reached, url=f"embedded:{name}")
     entry = config.database(target)
     return _reach(_with_password(_parse(_resolve(entry.url, target)), entry, target), entry, target)
 
@@ -233,7 +236,3 @@ def _reach(url: URL, entry: DatabaseConfig, alias: str | None, engine: Engine | 
         protected=entry.protected,
         schemas=entry.schemas,
     )
-
-
-def _embedded_database(name: str) -> URL:
-    return ensure_database(embedded.server_url(), name)

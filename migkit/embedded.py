@@ -57,7 +57,7 @@ def server_url(database: str = "postgres") -> URL:
     ConnectionFailed
         If the server does not start.
     """
-    return make_url(_start()).set(drivername="postgresql+psycopg", database=database, password=None)
+    return make_url(_start()).set(drivername="postgresql+psycopg", database=database)._replace(password=None)
 
 
 def tool(name: str) -> Path:

@@ -127,6 +127,9 @@ class _Execution:
         """Run, journal the outcome, and return or raise what came of it."""
         started_at, begun = datetime.now(UTC), time.perf_counter()
         failure = self.supervisor.watch(self._work)
+        if failure is None and self.supervisor.has_cancelled:
+            # Outside transactions, a statement that was cancelled may end as if nothing had happened.
+            failure = RunStopped(self.supervisor.reason)
         seconds = time.perf_counter() - begun
         error = self._explain(failure) if failure is not None else None
         interrupted = self.supervisor.reason == "interrupted"

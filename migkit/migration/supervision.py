@@ -36,6 +36,7 @@ class Supervisor:
         self.reason: StopReason | None = None
         self.cancel: Callable[[], None] | None = None
         self.cancel_error: str | None = None
+        self.has_cancelled = False
         self._timeout = timeout
         self._is_busy = is_busy
         self._deadline = float("inf")
@@ -100,6 +101,7 @@ class Supervisor:
     def _cancel_on_server(self) -> None:
         if self.cancel is None:
             return
+        self.has_cancelled = True
         try:
             self.cancel()
         except Exception as error:

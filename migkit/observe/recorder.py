@@ -260,6 +260,8 @@ class Recorder:
     def _commits(self, connection: Connection) -> None:
         if self._quiet or self._transaction is None:
             return
+        # Some statements (MySQL's SLEEP) end without an error when they are cancelled: nothing of it may be committed.
+        self._before_each()
         if self._transaction.has_error:
             self._refuse_spoiled_commit(connection)
         self._transaction.committing = True

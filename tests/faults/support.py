@@ -109,9 +109,11 @@ def status(archive: Path) -> str:
 
 
 def sessions(db: Database) -> list[str]:
-    """What migkit's sessions on the server do, on any of its databases, the tests' own pools left out."""
+    """What other sessions on the database's server, or of migkit on any of its databases, do now."""
+    if db.dialect.name == "sqlite":
+        return []
     if db.dialect.name == "postgresql":
-        query = "SELECT query FROM pg_stat_activity WHERE application_name = 'migkit' AND state <> 'idle'"
+        query = "SELECT query FROM pg_stat_activity WHERE application_name = 'migkit' AND state = 'active'"
         return _others(db, f"{query} AND pid <> pg_backend_pid()")
     query = "SELECT info FROM information_schema.processlist WHERE info IS NOT NULL AND id <> connection_id()"
     return _others(db, query)

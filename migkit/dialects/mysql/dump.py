@@ -139,7 +139,7 @@ def _read(text: str, database: str, wanted: Sequence[str]) -> SchemaDump:
 def _statements(text: str) -> Iterator[str]:
     """Cut a dump into statements, leaving out those that make nothing.
 
-    >>> list(_statements("-- a\\nSET x = 1;\\nCREATE TABLE `t` (\\n  `a;` int\\n);\\nDELIMITER ;;\\nCREATE f\\nx;\\n ;;\\n"))
+    >>> list(_statements("-- a\\n\\n-- b\\nSET x = 1;\\nCREATE TABLE `t` (\\n  `a;` int\\n);\\nDELIMITER ;;\\nCREATE f\\nx;\\n ;;\\n"))
     ['CREATE TABLE `t` (\\n  `a;` int\\n)', 'CREATE f\\nx;']
     """
     delimiter, lines = ";", list[str]()
@@ -147,7 +147,7 @@ def _statements(text: str) -> Iterator[str]:
         changed = None if lines else _DELIMITER.fullmatch(line)
         if changed:
             delimiter = changed[1]
-        elif lines or not line.startswith(("--", "/*M!")):
+        elif lines or (line.strip() and not line.startswith(("--", "/*M!"))):
             lines.append(line)
             if line.rstrip().endswith(delimiter):
                 statement = "\n".join(lines).strip().removesuffix(delimiter).strip()
