@@ -258,9 +258,10 @@ STATEMENTS = FrameSpec(
         _measure("seconds", "until the server answered", NUMBER),
         _measure("rows", "rows affected; missing where the driver does not know"),
         _fact("transaction", "number of the transaction it ran in; 0 outside any"),
-        _fact("outcome", "applied, rolled back, failed or not reached"),
+        _fact("outcome", "applied, rolled back, failed, not reached, unknown; skipped: there was nothing to undo"),
         _measure("rewritten", "tables whose storage was replaced, comma-separated", TEXT),
-        _measure("error", "the server's message, where it failed", TEXT),
+        _measure("algorithm", "how the server alters the table, where it has a choice: 'INPLACE, LOCK=NONE'", TEXT),
+        _measure("error", "the server's message, where it failed; why it was skipped", TEXT),
     ),
 )
 

@@ -6,7 +6,8 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import pandas as pd
 import zstandard
 
-from migkit.errors import StateUnreadable
+from migkit.errors import MigkitError, StateUnreadable
 from migkit.framing import INSTANT, FrameSpec
 
 COMPRESSED_SUFFIX = ".zst"
@@ -75,7 +76,31 @@ def write_json(path: Path, document: Mapping[str, Any]) -> Path:
 
 
 def write_bytes(path: Path, data: bytes) -> Path:
-    """Write bytes durably: beside their place, synced, then renamed there."""
+    """Write bytes durably: beside their place, synced, then renamed there.
+
+    Raises
+    ------
+    MigkitError
+        If they cannot be written (no room, no right); what stood there before still stands.
+    """
+    with told_where(path):
+        return _write_bytes(path, data)
+
+
+@contextmanager
+def told_where(path: Path) -> Iterator[None]:
+    """Turn what the system says when a file or folder cannot be made into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise MigkitError(
+            f"This cannot be written: {error.strerror or error}",
+            where=str(path),
+            next_step="Make room or give the right to write there, or name another place.",
+        ) from error
+
+
+def _write_bytes(path: Path, data: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -108,7 +133,7 @@ def read_json(path: Path) -> dict[str, Any]:
         raise StateUnreadable("The file does not exist", where=str(path)) from None
     except OSError as error:
         raise StateUnreadable(f"The file cannot be read: {error.strerror}", where=str(path)) from None
-    except (json.JSONDecodeError, UnicodeDecodeError, zstandard.ZstdError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError, zstandard.ZstdError) as error:
         raise StateUnreadable(f"The file is damaged: {error}", where=str(path)) from None
     if not isinstance(document, dict):
         raise StateUnreadable("The file holds no saved result", where=str(path))

@@ -76,6 +76,11 @@ class Case:
     options: dict[str, list[str]] = field(default_factory=dict)
     value_column: str | None = None
 
+    @property
+    def kind(self) -> str:
+        """``injury`` or ``harmless``."""
+        return "injury" if self.is_injury else "harmless"
+
     def option(self, word: str) -> str | None:
         """Return the one value of an option."""
         return next(iter(self.options.get(word, [])), None)

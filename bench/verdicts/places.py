@@ -72,6 +72,8 @@ def _reported(comparison: Comparison, default: str) -> Iterator[tuple[str, set[s
         before, after = row["orphans_before"], row["orphans_after"]
         words = set() if before == after else {"more" if (after or 0) > (before or 0) else "fewer"}
         yield f"orphans {_label(default, row, 'table', 'constraint')}", words
+    for statement in comparison.facts.elsewhere:
+        yield f"elsewhere {statement.head}", {statement.change}
 
 
 def _label(default: str, row: Row, *names: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -262,7 +263,9 @@ def rehearse(
     except MigkitError as error:
         # What was done until then is archived; a report of it helps whoever has to find out why.
         if error.evidence is not None:
-            verbs.report(error.evidence)
+            # The error to tell is the one that broke the rehearsal off, not one of reporting it.
+            with suppress(MigkitError):
+                verbs.report(error.evidence)
         raise
     path = verbs.report(trial)
     if as_json:

@@ -135,6 +135,10 @@ class Dialect(ABC):
         Where scratch databases are made by default: on the embedded server, as a file, on the source's own server.
     dump_tool : str
         What writes the schema down (:meth:`schema_dump`), for people.
+    algorithms : tuple of str
+        How tables can be altered, cheapest first; empty where the engine knows no such thing.
+    drops_index_on_table : bool
+        ``DROP INDEX`` names the table, because each table has index names of its own.
     """
 
     name: str
@@ -149,6 +153,8 @@ class Dialect(ABC):
     extra: str
     scratch_home: ScratchHome
     dump_tool: str = "the engine's own tool"
+    algorithms: tuple[str, ...] = ()
+    drops_index_on_table: bool = False
 
     # --- connecting -------------------------------------------------------------------------------------------------
 
@@ -168,6 +174,12 @@ class Dialect(ABC):
 
     def is_permission_error(self, error: Exception) -> bool:
         """Tell whether a driver's error means that a right is missing, so that the rest of the work can go on."""
+        return False
+
+    def is_already_so(self, error: Exception) -> bool:
+        """Tell whether a driver's error means that what the statement asks for is so already: the thing to drop does
+        not exist, or the thing to make does.
+        """
         return False
 
     @abstractmethod
@@ -202,6 +214,10 @@ class Dialect(ABC):
         Migkit's own tables are left out. Where there is no such tool, that is an :class:`UnsupportedFeature`.
         """
         raise UnsupportedFeature(f"migkit knows no tool that writes down a schema of {self.label}")
+
+    def replaced_since(self, connection: Connection) -> list[str]:
+        """Return tables whose rows another session took from a snapshot's sight: to it they look empty, not missing."""
+        return []
 
     @abstractmethod
     def integer_key_range(self, connection: Connection, content: TableContent) -> tuple[int, int] | None:
@@ -262,6 +278,18 @@ class Dialect(ABC):
     def must_run_outside_transaction(self, sql: str) -> bool:
         """Tell whether the engine refuses this statement inside a transaction."""
 
+    def has_open_transaction(self, connection: Connection, *, ask: bool = False) -> bool:
+        """Tell whether what the session did may still be rolled back, on engines that commit by themselves.
+
+        Parameters
+        ----------
+        connection : Connection
+            The session.
+        ask : bool
+            Ask the server, because the last statement failed; else what it said with its last answer counts.
+        """
+        return True
+
     @abstractmethod
     def observe(self, connection: Connection) -> SessionObserver:
         """Return an observer of the session that runs the migration."""
@@ -271,9 +299,7 @@ class Dialect(ABC):
         """Return who waits for `session` now, directly or behind others, and whom it waits for itself."""
 
     def held_locks(self, connection: Connection, session: int) -> list[HeldLock]:
-        """Return sampled locks of another session; only for statements outside transactions, where nothing else is
-        known.
-        """
+        """Return sampled locks of another session; only for statements whose locks are gone when they end."""
         return []
 
     def lock_source(self, connection: Connection) -> str:

@@ -211,7 +211,8 @@ def _statement_line(row: Row) -> Line:
         return Line(GOOD, f"{words}{took}")
     if row["outcome"] == "failed":
         return Line(BAD, f"{words}{took}: {row['error'] or 'failed'}")
-    return Line(NOTE, f"{words}{took}: {row['outcome'] or 'outcome unknown'}")
+    reason = f", {row['error']}" if row["outcome"] == "skipped" and row["error"] else ""
+    return Line(NOTE, f"{words}{took}: {row['outcome'] or 'outcome unknown'}{reason}")
 
 
 def change_counts(frame: pd.DataFrame) -> str:

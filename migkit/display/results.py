@@ -30,6 +30,10 @@ from migkit.display.lines import (
     table_lines,
 )
 from migkit.display.units import count, duration, plural, signed
+from migkit.framing import plain
+
+# Characters of a value that a card begins to look at; its tables show fewer.
+_LONGEST_SHOWN = 1_000
 
 
 class DrawnInNotebooks:
@@ -176,7 +180,9 @@ def row_comparison_card(rows: Any) -> Card:
     shown = rows.rows[["change", "key"]].drop_duplicates() if rows.key else rows.rows
     more = rows.differences - len(shown)
     note = f"{plural(more, 'more row')} that differ, not listed" if more > 0 else ""
-    lines = [Line(NOTE, f"{column}: {plural(count_, 'row')} changed") for column, count_ in rows.changed_by_column.items()]
+    lines = [
+        Line(NOTE, f"{column}: {plural(count_, 'row')} changed") for column, count_ in rows.changed_by_column.items()
+    ]
     if note:
         lines.append(Line(WARN, note))
     return Card(
@@ -190,10 +196,22 @@ def row_comparison_card(rows: Any) -> Card:
         ),
         lines=tuple(lines),
         folds=(
-            Fold("Differences", rows.rows, opened=True, told=True),
+            Fold("Differences", _without_long_values(rows.rows), opened=True, told=True),
             Fold("Not checked", rows.unchecked, told=True),
         ),
     )
+
+
+def _without_long_values(frame: pd.DataFrame) -> pd.DataFrame:
+    """Cut what is far too long to be shown before it is looked at character by character."""
+    values = ("key", "value_a", "value_b")
+    return frame.assign(**{name: [_cut(text) for text in plain(frame[name])] for name in values})
+
+
+def _cut(text: str | None) -> str | None:
+    if text is None or len(text) <= _LONGEST_SHOWN:
+        return text
+    return f"{text[: _LONGEST_SHOWN // 2]}…{text[-_LONGEST_SHOWN // 2 :]}"
 
 
 def _rows_verdict(rows: Any) -> str:
@@ -214,6 +232,9 @@ def validation_card(validation: Any) -> Card:
     )
 
 
+_STATEMENT_COLUMNS = ("number", "summary", "seconds", "rows", "outcome", "rewritten", "algorithm", "sql")
+
+
 def run_card(run: Any) -> Card:
     """Return the card of a run."""
     way = "the way up" if run.direction == "up" else "the way down"
@@ -228,7 +249,7 @@ def run_card(run: Any) -> Card:
         ),
         lines=tuple(statement_lines(run.statements[run.statements["kind"] != "query"])),
         folds=(
-            Fold("Statements", run.statements, ("number", "summary", "seconds", "rows", "outcome", "rewritten", "sql")),
+            Fold("Statements", run.statements, _STATEMENT_COLUMNS),
             Fold("Locks", run.locks, ("relation", "mode", "held_ms", "blocks", "statement", "exact")),
             Fold("Waits", run.waits, ("relation", "waiter_query", "blocker_query", "waited_ms", "by_migration")),
             Fold("Not checked", run.unchecked),

@@ -17,10 +17,11 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from migkit.bookkeeping import LOG_NAMES, MARKER_COLUMN, STATEMENTS_SUFFIX
+from migkit.bookkeeping import LOG_NAMES, MARKER_COLUMN
 from migkit.database import Database
 from migkit.errors import MigkitError, PermissionMissing
 from migkit.framing import INSTANT, INTEGER, TEXT
+from migkit.migration.journal_schema import SHORT, JournalTables, ensure_tables, find_tables
 from migkit.migration.migration import Direction, Migration
 from migkit.migration.sessions import session_engine
 from migkit.observe.statements import RAN, Statement
@@ -28,76 +29,10 @@ from migkit.redaction import redact
 from migkit.storage import decode_instant, encode_instant
 
 RUNNING, SUCCEEDED, FAILED, CANCELLED = "running", "succeeded", "failed", "cancelled"
+# Rows with negative numbers hold the schema as it was before the attempt, in pieces that fit into every engine's TEXT.
+_BEFORE = "before"
+_PIECE = 60_000
 _WAIT_SECONDS = 2.0
-_SHORT = 255
-
-
-@dataclass(frozen=True)
-class JournalTables:
-    """The two tables."""
-
-    attempts: sa.Table
-    statements: sa.Table
-
-
-def _tables(name: str) -> JournalTables:
-    metadata = sa.MetaData()
-    # Instants as ISO 8601 text: no engine's time zone, precision or driver gets between.
-    attempts = sa.Table(
-        name,
-        metadata,
-        sa.Column(MARKER_COLUMN, sa.String(36), primary_key=True),
-        sa.Column("migration", sa.String(_SHORT), nullable=False),
-        sa.Column("version", sa.String(_SHORT)),
-        sa.Column("direction", sa.String(4), nullable=False),
-        sa.Column("checksum", sa.String(64), nullable=False),
-        sa.Column("started_at", sa.String(32), nullable=False),
-        sa.Column("ended_at", sa.String(32)),
-        sa.Column("outcome", sa.String(16), nullable=False),
-        sa.Column("error", sa.Text),
-        sa.Column("statements", sa.Integer),
-        sa.Column("migkit_version", sa.String(32), nullable=False),
-        sa.Column("run_by", sa.String(_SHORT)),
-    )
-    statements = sa.Table(
-        name + STATEMENTS_SUFFIX,
-        metadata,
-        sa.Column(MARKER_COLUMN, sa.String(36), primary_key=True),
-        sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("sql", sa.Text, nullable=False),
-        sa.Column("started_at", sa.String(32)),
-        sa.Column("ended_at", sa.String(32)),
-        sa.Column("outcome", sa.String(16), nullable=False),
-    )
-    return JournalTables(attempts, statements)
-
-
-def find_tables(connection: Connection) -> JournalTables | None:
-    """Return the journal of a database, or ``None`` if it has none yet."""
-    inspector = sa.inspect(connection)
-    for name in LOG_NAMES:
-        if inspector.has_table(name) and _is_ours(inspector, name):
-            return _tables(name)
-    return None
-
-
-def _is_ours(inspector: sa.Inspector, name: str) -> bool:
-    return any(column["name"] == MARKER_COLUMN for column in inspector.get_columns(name))
-
-
-def _ensure_tables(connection: Connection) -> JournalTables:
-    """Return the journal, made first where it is missing, under the first name that nobody else has."""
-    inspector = sa.inspect(connection)
-    for name in LOG_NAMES:
-        parts = (name, name + STATEMENTS_SUFFIX)
-        if all(not inspector.has_table(part) or _is_ours(inspector, part) for part in parts):
-            tables = _tables(name)
-            tables.attempts.metadata.create_all(connection)
-            return tables
-    raise MigkitError(
-        f"The journal finds no free name: {', '.join(LOG_NAMES)} all belong to somebody else",
-        next_step="Rename one of these tables, or run with journal=False.",
-    )
 
 
 class Journal:
@@ -107,12 +42,15 @@ class Journal:
     ends; else (the engine has one writer) the attempt is written before and the statements after the run.
     """
 
-    def __init__(self, db: Database, migration: Migration, direction: Direction) -> None:
+    def __init__(
+        self, db: Database, migration: Migration, direction: Direction, schema_before: str | None = None
+    ) -> None:
         self.attempt = str(uuid.uuid4())
         self.unchecked: list[dict[str, str]] = []
         self._db = db
         self._migration = migration
         self._direction = direction
+        self._schema_before = schema_before
         self._stack = ExitStack()
         self._beside: Connection | None = None
         self._tables: JournalTables
@@ -137,8 +75,10 @@ class Journal:
         if self._db.dialect.journals_beside:
             self._beside = self._stack.enter_context(self._open_connection())
         with self._writing() as connection:
-            self._tables = _ensure_tables(connection)
+            self._tables = ensure_tables(connection)
             connection.execute(self._tables.attempts.insert(), [self._attempt_row()])
+            if self._schema_before is not None:
+                connection.execute(self._tables.statements.insert(), list(self._schema_rows(self._schema_before)))
 
     def _refused(self, error: SQLAlchemyError) -> MigkitError:
         said = self._db.dialect.explain_error(error)
@@ -218,15 +158,20 @@ class Journal:
     def _attempt_row(self) -> dict[str, Any]:
         return {
             MARKER_COLUMN: self.attempt,
-            "migration": self._migration.name[:_SHORT],
-            "version": self._migration.metadata.version[:_SHORT] or None,
+            "migration": self._migration.name[:SHORT],
+            "version": self._migration.metadata.version[:SHORT] or None,
             "direction": self._direction,
             "checksum": self._migration.checksum,
             "started_at": _now(),
             "outcome": RUNNING,
             "migkit_version": version("migkit"),
-            "run_by": _who()[:_SHORT],
+            "run_by": _who()[:SHORT],
         }
+
+    def _schema_rows(self, text: str) -> Iterator[dict[str, Any]]:
+        for number, start in enumerate(range(0, len(text), _PIECE), 1):
+            piece = text[start : start + _PIECE]
+            yield {MARKER_COLUMN: self.attempt, "number": -number, "sql": piece, "outcome": _BEFORE}
 
     def _insert(self, connection: Connection, statements: Sequence[Statement], outcome: str | None) -> None:
         rows = [
@@ -354,6 +299,54 @@ def last_version(db: Database) -> str | None:
     return list(standing.values())[-1] if standing else None
 
 
+_STANDS = ("applied", RUNNING, RAN, "unknown")
+
+
+@dataclass(frozen=True)
+class OpenAttempt:
+    """An attempt since the last one that succeeded.
+
+    Attributes
+    ----------
+    direction, outcome : str
+        As in :func:`history`.
+    statements : tuple of (str, str)
+        SQL and outcome of the statements that stand, or may do so.
+    before : str or None
+        The schema before the attempt, as it was given to the journal.
+    """
+
+    direction: str
+    outcome: str
+    statements: tuple[tuple[str, str], ...]
+    before: str | None
+
+
+def open_attempts(db: Database, migration: str) -> list[OpenAttempt]:
+    """Return the attempts at a migration since the last one that succeeded, oldest first."""
+    found: list[sa.RowMapping] = []
+    for row in _read_attempts(db):
+        if row["migration"] == migration[:SHORT]:
+            found = [] if row["outcome"] == SUCCEEDED else [*found, row]
+    return [_open_attempt(db, row) for row in found]
+
+
+def _open_attempt(db: Database, row: sa.RowMapping) -> OpenAttempt:
+    stood = applied_statements(db, row[MARKER_COLUMN])
+    statements = tuple(zip(stood["sql"].tolist(), stood["outcome"].tolist(), strict=True))
+    return OpenAttempt(row["direction"], row["outcome"], statements, _schema_before(db, row[MARKER_COLUMN]))
+
+
+def _schema_before(db: Database, attempt: str) -> str | None:
+    with db.engine.connect() as connection:
+        tables = find_tables(connection)
+        if tables is None:
+            return None
+        table = tables.statements
+        pieces = sa.select(table.c.sql).where(table.c[MARKER_COLUMN] == attempt, table.c.outcome == _BEFORE)
+        return "".join(connection.execute(pieces.order_by(table.c.number.desc())).scalars()) or None
+
+
 def applied_statements(db: Database, attempt: str) -> pd.DataFrame:
     """Return the statements of an attempt that stand in the database, or may do so.
 
@@ -370,14 +363,13 @@ def applied_statements(db: Database, attempt: str) -> pd.DataFrame:
         ``number, sql, outcome``, in order. ``applied`` stands; ``running``, ``ran`` and ``unknown`` are statements of
         which nobody heard how they ended.
     """
-    stands = ("applied", RUNNING, RAN, "unknown")
     rows: list[Any] = []
     with db.engine.connect() as connection:
         tables = find_tables(connection)
         if tables is not None:
             table = tables.statements
             found = sa.select(table.c.number, table.c.sql, table.c.outcome).where(
-                table.c[MARKER_COLUMN] == attempt, table.c.outcome.in_(stands)
+                table.c[MARKER_COLUMN] == attempt, table.c.outcome.in_(_STANDS)
             )
             rows = list(connection.execute(found.order_by(table.c.number)))
     columns = {"number": INTEGER, "sql": TEXT, "outcome": TEXT}

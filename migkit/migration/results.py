@@ -19,7 +19,7 @@ from migkit.storage import decode_frame, decode_instant, encode_frame, encode_in
 
 FORMAT = "migkit-run"
 FORMAT_VERSION = 1
-_SIGNS = {"applied": "✓", "failed": "✗", "rolled back": "·", "not reached": "·", "unknown": "⚠"}
+_SIGNS = {"applied": "✓", "failed": "✗", "rolled back": "·", "not reached": "·", "unknown": "⚠", "skipped": "·"}
 _SPECS = {"statements": STATEMENTS, "locks": LOCKS, "waits": WAITS, "unchecked": UNCHECKED}
 
 
@@ -49,6 +49,8 @@ class Run(DrawnInNotebooks):
         How many transactions it took; statements outside any not counted.
     attempt : str or None
         Its id in the journal; ``None`` if it was not journalled.
+    account : str or None
+        After taking back a half-applied migration: whether the schema is as it was, or what is left and how to drop it.
     """
 
     migration: str
@@ -64,6 +66,17 @@ class Run(DrawnInNotebooks):
     unchecked: pd.DataFrame
     transactions: int
     attempt: str | None = None
+    account: str | None = None
+
+    @property
+    def standing(self) -> tuple[str, ...]:
+        """The statements of a failed run that stand in the database, or may do so; empty where all was rolled back."""
+        if self.succeeded:
+            return ()
+        rows = STATEMENTS.rows(self.statements)
+        return tuple(
+            row["sql"] for row in rows if row["kind"] in ("ddl", "dml") and row["outcome"] in ("applied", "unknown")
+        )
 
     def to_document(self) -> dict[str, Any]:
         """Return the run as JSON values."""
@@ -79,6 +92,7 @@ class Run(DrawnInNotebooks):
             "seconds": self.seconds,
             "transactions": self.transactions,
             "attempt": self.attempt,
+            "account": self.account,
         }
         return document | {name: encode_frame(spec, getattr(self, name)) for name, spec in _SPECS.items()}
 
@@ -99,7 +113,7 @@ class Run(DrawnInNotebooks):
                 next_step="Use the migkit that wrote it, or a newer one.",
             )
         try:
-            fields: dict[str, Any] = {key: document[key] for key in _PLAIN}
+            fields: dict[str, Any] = {key: document[key] for key in _PLAIN} | {"account": document.get("account")}
             fields |= {name: decode_frame(spec, document[name]) for name, spec in _SPECS.items()}
             return cls(started_at=decode_instant(document["started_at"]), **fields)
         except (KeyError, ValueError, TypeError, IndexError) as error:
@@ -135,10 +149,12 @@ class Run(DrawnInNotebooks):
     def _summary(self) -> str:
         counted = f"{len(self.statements)} statement{'s' * (len(self.statements) != 1)} in {self.seconds:.2f}s"
         waited = f", {len(self.waits)} waits" if len(self.waits) else ""
+        account = f"; {self.account}" if self.account else ""
         what = f"{self.migration} {self.direction} on {self.database}"
         if self.succeeded:
-            return f"✓ {what}: {counted}{waited}"
-        return f"✗ {what} failed: {self.error} ({counted}{waited})"
+            return f"✓ {what}: {counted}{waited}{account}"
+        stands = "".join(f"\n⚠ stands: {' '.join(sql.split())}" for sql in self.standing)
+        return f"✗ {what} failed: {self.error} ({counted}{waited}){stands}"
 
 
 _PLAIN = ("migration", "direction", "database", "succeeded", "error", "seconds", "transactions", "attempt")

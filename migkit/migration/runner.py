@@ -18,10 +18,19 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from migkit import frames
 from migkit.database import Database
 from migkit.dialects.base import Dialect
-from migkit.errors import MigkitError, MigrationInvalid
+from migkit.errors import CaptureFailed, MigkitError, MigrationInvalid
+from migkit.migration.half_applied import (
+    Aftermath,
+    HalfApplied,
+    OnlyAPersonCanDecide,
+    Undoing,
+    find_half_applied,
+    look_after,
+)
 from migkit.migration.journal import CANCELLED, FAILED, SUCCEEDED, Journal
 from migkit.migration.migration import Direction, Migration
 from migkit.migration.results import Run, RunInterrupted
+from migkit.migration.schema_marks import read_marks
 from migkit.migration.sessions import session_engine
 from migkit.migration.supervision import RunStopped, Supervisor
 from migkit.observe.recorder import Recorder, TransactionLost
@@ -70,21 +79,45 @@ def run(
     MigrationInvalid
         If there is no such way, or its text cannot be read; nothing was run.
     MigrationMismatch
-        If the database does not stand where an Alembic revision begins; nothing was run.
+        If the database does not stand where an Alembic revision begins, or if the way up is half-applied and only a
+        person can decide how to take it back (:class:`~migkit.migration.half_applied.OnlyAPersonCanDecide`).
     RunInterrupted
         On Ctrl-C, after the run was cancelled on the server; carries the Run.
     """
+    half = find_half_applied(migration, db) if direction == "down" and journal else None
     if direction == "down" and not migration.has_down:
-        raise MigrationInvalid(
-            f"{migration.name} has no way down",
-            where=str(migration.path),
-            next_step="It is irreversible: only a backup brings back what it changes.",
-        )
+        raise _irreversible(migration, half)
     migration.program.check(direction, db.dialect)
+    undecided = half.why_undecided(migration.bookkeeping_tables) if half else None
+    if half is not None and undecided is not None:
+        raise OnlyAPersonCanDecide(half, undecided, str(migration.path))
+    # Where DDL is rolled back with the rest, nobody will have to know.
+    before = _schema_now(db) if journal and direction == "up" and not db.dialect.transactional_ddl else None
     with ExitStack() as stack:
-        log = stack.enter_context(Journal(db, migration, direction)) if journal else None
-        execution = _Execution(migration, db, direction, timeout, lock_timeout, progress, log)
+        log = stack.enter_context(Journal(db, migration, direction, before)) if journal else None
+        execution = _Execution(migration, db, direction, timeout, lock_timeout, progress, log, half)
         return execution.to_the_end()
+
+
+def _schema_now(db: Database) -> str:
+    try:
+        return read_marks(db).to_text()
+    except SQLAlchemyError as error:
+        raise CaptureFailed(
+            f"The schema before the run could not be read: {db.dialect.explain_error(error)}",
+            where=db.name,
+            next_step="Nothing was run. Run without the journal (journal=False) to do without it.",
+        ) from error
+
+
+def _irreversible(migration: Migration, half: HalfApplied | None) -> MigkitError:
+    if half is not None:
+        return OnlyAPersonCanDecide(half, "there is no way down", str(migration.path))
+    return MigrationInvalid(
+        f"{migration.name} has no way down",
+        where=str(migration.path),
+        next_step="It is irreversible: only a backup brings back what it changes.",
+    )
 
 
 @dataclass
@@ -112,6 +145,7 @@ class _Execution:
         lock_timeout: float | None,
         progress: Progress,
         journal: Journal | None,
+        half: HalfApplied | None,
     ) -> None:
         self.migration = migration
         self.db = db
@@ -119,6 +153,8 @@ class _Execution:
         self.timeout = timeout
         self.lock_timeout = lock_timeout
         self.journal = journal
+        self.half = half
+        self.aftermath: Aftermath | None = None
         self.supervisor = Supervisor(timeout, lambda: self.recorder.busy)
         self.recorder = Recorder(db.dialect, progress=progress, sink=journal, before_each=self._before_each)
         self.watcher: Watcher | None = None
@@ -131,10 +167,10 @@ class _Execution:
             # Outside transactions, a statement that was cancelled may end as if nothing had happened.
             failure = RunStopped(self.supervisor.reason)
         seconds = time.perf_counter() - begun
-        error = self._explain(failure) if failure is not None else None
+        error = self._explain(failure) if failure is not None else self._look_after()
         interrupted = self.supervisor.reason == "interrupted"
         if self.journal is not None:
-            outcome = SUCCEEDED if failure is None else CANCELLED if interrupted else FAILED
+            outcome = SUCCEEDED if error is None else CANCELLED if interrupted else FAILED
             self.journal.close(outcome, error, self.recorder.entries)
         if isinstance(failure, MigkitError) and not isinstance(failure, TransactionLost):
             raise failure
@@ -150,6 +186,9 @@ class _Execution:
             self.watcher = Watcher(self.db.dialect, watcher_engine, lambda: self.recorder.outside_since)
             number = self._prepare_session(engine)
             stack.callback(self.recorder.attach(engine))
+            if self.half is not None:
+                undoing = Undoing(self.half, self.db.dialect, self.recorder, str(self.migration.path))
+                stack.callback(undoing.attach(engine))
             stack.callback(self.watcher.stop)
             self.watcher.start(number)
             try:
@@ -171,6 +210,13 @@ class _Execution:
             raise dialect.explain_connect_error(error, engine.url) from error
         return number
 
+    def _look_after(self) -> str | None:
+        """See what taking back a half-applied migration left; return it as an error if it is anything."""
+        if self.half is None:
+            return None
+        self.aftermath = look_after(self.half, self.db)
+        return self.aftermath.told if self.aftermath.is_identical is False else None
+
     def _before_each(self) -> None:
         self.supervisor.check()
         if self.recorder.lost:
@@ -181,6 +227,8 @@ class _Execution:
         unchecked = [*(watcher.unchecked if watcher else []), *(self.journal.unchecked if self.journal else [])]
         if self.supervisor.cancel_error:
             unchecked.append({"what": "cancelling on the server", "why": self.supervisor.cancel_error})
+        if self.aftermath is not None and self.aftermath.is_identical is None:
+            unchecked.append({"what": "whether the schema is as it was", "why": self.aftermath.told})
         return Run(
             migration=self.migration.name,
             direction=self.direction,
@@ -195,6 +243,7 @@ class _Execution:
             unchecked=frames.UNCHECKED.build(unchecked),
             transactions=recorder.transactions,
             attempt=self.journal.attempt if self.journal else None,
+            account=self.aftermath.told if self.aftermath else None,
         )
 
     # --- what went wrong, in one line -------------------------------------------------------------------------------

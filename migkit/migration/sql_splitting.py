@@ -102,6 +102,7 @@ class _Scanner:
         self.depth = 0
         self.body_at = 0
         self.last_word = ""
+        self.counted = (0, 0)
 
     def run(self) -> list[SqlStatement]:
         while self.position < len(self.text):
@@ -250,7 +251,10 @@ class _Scanner:
     # --- messages ---------------------------------------------------------------------------------------------------
 
     def _line(self, position: int) -> int:
-        return self.first_line + self.text.count("\n", 0, position)
+        # Counted on from the last place asked for: from the beginning, a long file takes time squared.
+        counted_to, lines = self.counted if self.counted[0] <= position else (0, 0)
+        self.counted = (position, lines + self.text.count("\n", counted_to, position))
+        return self.first_line + self.counted[1]
 
     def _invalid(self, what: str, position: int) -> MigrationInvalid:
         return MigrationInvalid(what, where=f"{self.where}:{self._line(position)}")

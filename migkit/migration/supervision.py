@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextvars
 import ctypes
+import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 from migkit.redaction import redact
@@ -69,9 +71,23 @@ class Supervisor:
         if self._timeout is not None:
             self._deadline = time.monotonic() + self._timeout
         thread = threading.Thread(target=body, name="migkit-migration", daemon=True)
-        thread.start()
-        self._wait_for(thread)
+        with self._heeding_interrupts():
+            thread.start()
+            self._wait_for(thread)
         return raised[0] if raised else None
+
+    @contextmanager
+    def _heeding_interrupts(self) -> Iterator[None]:
+        """Have Ctrl-C stop the work, and not raise at whatever line this thread has come to: there, nobody stops it."""
+        before = signal.getsignal(signal.SIGINT)
+        if threading.current_thread() is not threading.main_thread() or not callable(before):
+            yield
+            return
+        signal.signal(signal.SIGINT, lambda *_: self._stop("interrupted"))
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def _wait_for(self, thread: threading.Thread) -> None:
         while not self._is_done.is_set():

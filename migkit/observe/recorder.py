@@ -24,6 +24,7 @@ from migkit.observe.statements import (
     NOT_REACHED,
     RAN,
     ROLLED_BACK,
+    SKIPPED,
     UNKNOWN,
     Statement,
     StatementSink,
@@ -89,12 +90,25 @@ class Recorder:
         return next((entry for entry in reversed(self.entries) if entry.outcome == FAILED), None)
 
     @property
+    def current(self) -> Statement | None:
+        """The statement the server is working on, or is about to."""
+        return self._current
+
+    @property
     def outside_since(self) -> tuple[int, datetime] | None:
-        """Number and start of the running statement, if it runs outside any transaction."""
+        """Number and start of the running statement, if its locks are gone when it ends: it runs outside any
+        transaction, or the engine commits it.
+        """
         current = self._current
-        if current is None or current.transaction != 0 or current.started_at is None:
+        if current is None or current.started_at is None:
             return None
-        return current.number, current.started_at
+        commits = current.kind == "ddl" and not self._dialect.transactional_ddl
+        return (current.number, current.started_at) if current.transaction == 0 or commits else None
+
+    def skip(self, reason: str) -> None:
+        """Note that the present statement was left out, or had nothing to do."""
+        if self._current is not None:
+            self._current.outcome, self._current.error = SKIPPED, redact(reason)
 
     @contextmanager
     def quiet(self) -> Iterator[None]:
@@ -207,19 +221,26 @@ class Recorder:
             return
         entry.seconds = time.perf_counter() - entry.begun
         self._current = None
-        if entry.kind == "dml" and cursor.rowcount is not None and cursor.rowcount >= 0:
+        # Asked before the observer's own queries begin another transaction.
+        is_decided = entry.kind != "query" and self._has_committed(connection)
+        if entry.kind == "dml" and entry.outcome == RAN and cursor.rowcount is not None and cursor.rowcount >= 0:
             entry.rows = cursor.rowcount
         text = as_written(sql, connection, context)
         if text not in self._observed():
             self._observe(entry, connection)
             self._observed().add(text)
         self._rejoin_transaction(connection)
-        self._conclude(entry, text)
+        self._conclude(entry, text, is_decided)
         self._tell(entry)
 
-    def _conclude(self, entry: Statement, text: str) -> None:
+    def _has_committed(self, connection: Connection, *, ask: bool = False) -> bool:
+        """Whether an engine that commits by itself has done so with everything until now."""
+        dialect = self._dialect
+        return not dialect.transactional_ddl and not dialect.has_open_transaction(connection, ask=ask)
+
+    def _conclude(self, entry: Statement, text: str, is_decided: bool) -> None:
         """Say how the statement ended, as far as that is decided."""
-        if entry.transaction == 0:
+        if entry.transaction == 0 and entry.outcome == RAN:
             entry.outcome = APPLIED
         if self._sink is not None:
             self._sink.ended([entry])
@@ -230,8 +251,8 @@ class Recorder:
             self._decide(self._transaction.follow_savepoint(*savepoint), ROLLED_BACK)
         elif ends is not None:
             self._end_transaction(ends)
-        elif not self._dialect.transactional_ddl and entry.kind == "ddl":
-            # Such an engine commits at every DDL statement, and with it whatever came before.
+        elif is_decided:
+            # The engine committed at this statement, and with it whatever came before.
             self._end_transaction(APPLIED)
 
     def _failed(self, failure: ExceptionContext) -> None:
@@ -245,15 +266,30 @@ class Recorder:
             self._commit_failed()
             return
         entry.seconds = time.perf_counter() - entry.begun
-        entry.outcome = UNKNOWN if self.lost and entry.transaction == 0 else FAILED
+        commits = entry.kind == "ddl" and not self._dialect.transactional_ddl
+        entry.outcome = UNKNOWN if self.lost and (entry.transaction == 0 or commits) else FAILED
         entry.error = message
         if self._transaction is not None and entry.transaction != 0:
             self._transaction.has_error = True
-        if failure.connection is not None and not self.lost:
+        if self.lost and commits:
+            self._end_transaction(UNKNOWN)
+        elif failure.connection is not None and not self.lost:
+            self._commit_before_failure(failure.connection)
             self._rejoin_transaction(failure.connection)
         if self._sink is not None:
             self._sink.ended([entry])
         self._progress.note("✗", f"{entry.summary}: {message}")
+
+    def _commit_before_failure(self, connection: Connection) -> None:
+        """Decide what an engine committed before it looked whether the statement can be done."""
+        if self._transaction is None or self._dialect.transactional_ddl:
+            return
+        try:
+            outcome = APPLIED if self._has_committed(connection, ask=True) else None
+        except Exception:  # of whatever class the driver has; what became of the transaction is not known then
+            outcome = UNKNOWN
+        if outcome is not None:
+            self._end_transaction(outcome)
 
     # --- transactions ---------------------------------------------------------------------------------------------
 
@@ -348,6 +384,8 @@ class Recorder:
     def _tell(self, entry: Statement) -> None:
         """Tell people; a statement repeated with other values is told once."""
         text = entry.sql.partition("  -- ")[0]
-        if entry.kind in ("ddl", "dml") and text != self._noted:
+        if entry.outcome == SKIPPED:
+            self._progress.note("·", f"{entry.summary}: {SKIPPED}, {entry.error}")
+        elif entry.kind in ("ddl", "dml") and text != self._noted:
             self._progress.note("✓", f"{entry.summary} ({entry.seconds:.2f}s)")
         self._noted = text

@@ -21,6 +21,7 @@ ROLLED_BACK = "rolled back"
 FAILED = "failed"
 NOT_REACHED = "not reached"
 UNKNOWN = "unknown"
+SKIPPED = "skipped"
 
 
 @dataclass

@@ -66,8 +66,8 @@ class Watcher:
     engine : sqlalchemy.Engine
         One of the watcher's own; disposed of by whoever made it.
     outside_since : callable
-        Returns number and start of the statement that runs outside transactions now, else ``None``: its locks are gone
-        when it ends, so that they can only be sampled.
+        Returns number and start of the statement that runs now, if its locks are gone when it ends, so that they can
+        only be sampled; else ``None``.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class Watcher:
         return [stretch.row(self._session) for stretch in sorted(stretches, key=lambda one: one.started_at)]
 
     def lock_rows(self) -> list[dict[str, Any]]:
-        """Return rows of :data:`migkit.frames.LOCKS` for statements outside transactions."""
+        """Return rows of :data:`migkit.frames.LOCKS` for statements whose locks are gone when they end."""
         return [
             {
                 "relation": hold.lock.relation,
@@ -131,6 +131,7 @@ class Watcher:
         try:
             # Outside transactions: within one, a server may answer twice with the same picture.
             with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                self._tell_source(connection)
                 last = time.monotonic()
                 while True:
                     stopping = self._stop.wait(INTERVAL_SECONDS)
@@ -142,6 +143,12 @@ class Watcher:
         except (SQLAlchemyError, OSError) as error:
             why = f"the watcher failed: {self._dialect.explain_error(error)}"
             self.unchecked.append({"what": _WAITERS, "why": why})
+
+    def _tell_source(self, connection: Connection) -> None:
+        if self._dialect.lock_facts == "sampled":
+            source = self._dialect.lock_source(connection)
+            why = f"locks are sampled every {INTERVAL_SECONDS * 1000:.0f} ms, from {source}"
+            self.unchecked.append({"what": "locks held for less than a moment", "why": why})
 
     def _sample(self, connection: Connection) -> None:
         self._round += 1

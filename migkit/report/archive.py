@@ -9,7 +9,7 @@ from migkit.errors import MigkitError, ReportFailed
 from migkit.report.listing import read_runs
 from migkit.report.overview import index_html
 from migkit.report.render import render
-from migkit.workflow.evidence import MANIFEST
+from migkit.workflow.evidence import MANIFEST, load_evidence
 from migkit.workflow.rehearsal import Rehearsal
 
 INDEX_FILE = "index.html"
@@ -60,7 +60,7 @@ def _folder(evidence: Rehearsal | str | Path) -> Path:
             "This folder holds no evidence", where=str(folder), next_step=f"Name a folder that has an {MANIFEST}."
         )
     try:
-        storage.read_json(folder / MANIFEST)
+        load_evidence(folder)
     except MigkitError as error:
-        raise ReportFailed(error.what, where=str(folder)) from None
+        raise ReportFailed(error.what, where=error.where or str(folder), next_step=error.next_step) from None
     return folder.resolve()

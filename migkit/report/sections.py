@@ -228,14 +228,22 @@ def _run_fragment(title: str, run: Run, *, opened: bool) -> Fragment:
     more = len(rows) - FOLD_LIMIT
     tail = f'<p class="mk-quiet">and {units.plural(more, "more statement")}</p>' if more > 0 else ""
     heading = f"{title}: {units.plural(len(rows), 'statement')} in {units.duration(run.seconds)}"
+    account = _account_lines(run)
     return Fragment(
-        details_html(heading, f'<ol class="mk-statements">{items}</ol>{tail}', opened=opened),
-        f"{heading}\n{lines.join(told[:LINE_LIMIT], '  ')}",
+        lines_html(account) + details_html(heading, f'<ol class="mk-statements">{items}</ol>{tail}', opened=opened),
+        "\n".join([heading, *filter(None, [lines.join(account)]), lines.join(told[:LINE_LIMIT], "  ")]),
     )
+
+
+def _account_lines(run: Run) -> list[Line]:
+    """Return what a failed run left standing, and what taking back a half-applied one came to."""
+    told = [Line(WARN, f"Stands though the run failed: {shorten(' '.join(sql.split()), 200)}") for sql in run.standing]
+    return told + ([Line(GOOD if run.succeeded else BAD, f"Afterwards {run.account}.")] if run.account else [])
 
 
 def _statement_html(line: Line, row: lines.Row) -> str:
     about = [f"rewrote {row['rewritten']}"] if row["rewritten"] else []
+    about += [row["algorithm"]] if row["algorithm"] else []
     about += (
         [units.plural(row["rows"], "row")] if (row["rows"] or 0) > 0 and "row" not in (row["summary"] or "") else []
     )

@@ -24,6 +24,7 @@ from migkit.state.plan import PlannedTable, plan_tables, without_bookkeeping
 from migkit.state.schema_digest import SchemaReading
 from migkit.state.snapshot import State
 
+_NEXT_STEP = "Nothing was left behind; capture again."
 _CATALOG_ONLY = frozenset({"key", "pages"})
 
 
@@ -70,17 +71,28 @@ def capture(
         with dialect.snapshot(db.engine, dialect.capture_workers) as sessions, dump.beside(sessions[0], schemas):
             catalog = without_bookkeeping(dialect.read_catalog(sessions[0], schemas))
             plans = plan_tables(dialect, sessions[0], catalog, like)
-            reading = _Reading(dialect, catalog, plans, progress)
+            reading = _Reading(dialect, catalog, plans, progress, db.name)
             reading.run(sessions)
+            _require_unreplaced(db, sessions[0])
     except SQLAlchemyError as error:
         raise CaptureFailed(
             f"The capture was broken off: {dialect.explain_error(error)}",
             where=db.name,
-            next_step="Nothing was left behind; capture again.",
+            next_step=_NEXT_STEP,
         ) from error
     finally:
         progress.close()
     return _state(db, captured_at, catalog, reading, dump)
+
+
+def _require_unreplaced(db: Database, connection: Connection) -> None:
+    replaced = db.dialect.replaced_since(connection)
+    if replaced:
+        raise CaptureFailed(
+            f"{', '.join(replaced)} was emptied or rewritten while it was being captured",
+            where=db.name,
+            next_step="Capture again when no schema change is under way.",
+        )
 
 
 @dataclass
@@ -91,6 +103,7 @@ class _Reading:
     catalog: Catalog
     plans: list[PlannedTable]
     progress: Progress
+    database: str
     totals: dict[tuple[str, str], ContentTotals] = field(default_factory=dict)
     orphans: dict[ForeignKey, int] = field(default_factory=dict)
     unchecked: list[Row] = field(default_factory=list)
@@ -174,7 +187,15 @@ class _Reading:
                 self.unchecked.append({"what": what, "why": self.dialect.explain_error(error)})
             else:
                 tasks.clear()
-                raise error
+                raise self._broken_off(what, error)
+
+    def _broken_off(self, what: str, error: SQLAlchemyError | MigkitError) -> MigkitError:
+        if isinstance(error, MigkitError):
+            return error
+        said = f"The capture was broken off at the {what}: {self.dialect.explain_error(error)}"
+        failed = CaptureFailed(said, where=self.database, next_step=_NEXT_STEP)
+        failed.__cause__ = error
+        return failed
 
 
 def _do_and_undo(connection: Connection, task: Callable[[Connection], None]) -> None:

@@ -104,15 +104,18 @@ def _same_seed(lefts: list[RowDigest], rights: list[RowDigest]) -> Iterator[RowD
         yield from map(_removed, lefts[len(rights) :])
         yield from map(_added, rights[len(lefts) :])
         return
-    unmatched = list(rights)
+    # Rows of a key that is not unique: those that are equal come first, only the others can have changed.
+    remaining, unmatched = [], list(rights)
     for left in lefts:
-        # Rows of a key that is not unique are equal before they are changed.
-        found = next((row for row in unmatched if row == left), None)
-        found = found or next((row for row in unmatched if row.key == left.key), None)
+        if left in unmatched:
+            unmatched.remove(left)
+        else:
+            remaining.append(left)
+    for left in remaining:
+        found = next((row for row in unmatched if row.key == left.key), None)
         if found is None:
             yield _removed(left)
-            continue
-        unmatched.remove(found)
-        if found.digests != left.digests:
+        else:
+            unmatched.remove(found)
             yield _changed(left, found)
     yield from map(_added, unmatched)

@@ -127,7 +127,7 @@ class State(Drawn):
                 schema_dump=SchemaDigest.from_document(document.get("schema_dump")),
                 **{name: decode_frame(spec, document["frames"][name]) for name, spec in _FRAMES.items()},
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise StateUnreadable(f"The state is damaged: {error!r}", where=where) from None
 
     def card(self) -> Card:

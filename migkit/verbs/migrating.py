@@ -75,6 +75,9 @@ def rollback(
 ) -> Run:
     """Run a migration's way down, statement by statement, under observation.
 
+    Where the way up failed half-way and statements of it stand, only those are undone: what the journal and the catalog
+    say was never done is skipped, and :attr:`Run.account` says whether the schema is as it was before.
+
     Parameters
     ----------
     migration : str, Path or Migration
@@ -99,6 +102,8 @@ def rollback(
     ------
     MigrationInvalid
         If there is no way down.
+    MigrationMismatch
+        If the way up is half-applied and only a person can decide; says what stands, and offers statements.
     ProtectedDatabase
         If the database is protected and `confirm` is not its name.
     """

@@ -5,13 +5,14 @@ from __future__ import annotations
 import platform
 import re
 import secrets
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from migkit import frames
 from migkit.display.summary import summarize
@@ -29,9 +30,10 @@ from migkit.storage import (
     encode_instant,
     read_json,
     sha256,
+    told_where,
     write_json,
 )
-from migkit.workflow.rehearsal import Rehearsal, Step
+from migkit.workflow.rehearsal import Rehearsal, Status, Step
 from migkit.workflow.validation import Validation
 
 FORMAT = 1
@@ -63,10 +65,14 @@ def begin_evidence(directory: Path, name: str, head: Mapping[str, Any]) -> Path:
     Path
         The folder.
     """
-    directory.mkdir(parents=True, exist_ok=True)
     beside = directory / f".{name}.new"
-    beside.mkdir()
-    write_json(beside / MANIFEST, {"migkit": "evidence", "format": FORMAT, "status": "running", **head})
+    try:
+        with told_where(directory):
+            beside.mkdir(parents=True)
+        write_json(beside / MANIFEST, {"migkit": "evidence", "format": FORMAT, "status": "running", **head})
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
     return beside.rename(directory / name)
 
 
@@ -140,12 +146,14 @@ def load_evidence(path: str | Path) -> Rehearsal:
     document = read_json(folder / MANIFEST)
     if document.get("migkit") != "evidence":
         raise StateUnreadable("This folder holds no evidence", where=str(folder))
-    if document.get("format", FORMAT + 1) > FORMAT:
+    if not isinstance(document.get("format"), int) or document["format"] > FORMAT:
         raise StateUnreadable("A later migkit wrote this evidence", where=str(folder), next_step="Upgrade migkit.")
+    if document.get("status") not in get_args(Status):
+        raise StateUnreadable(f"The evidence has no status migkit knows: {document.get('status')!r}", where=str(folder))
     _verify_files(folder, document.get("files", {}))
     try:
         return _rehearsal(folder, document)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise StateUnreadable(f"The evidence is damaged: {error!r}", where=str(folder)) from None
 
 

@@ -9,6 +9,7 @@ from migkit import frames
 from migkit.display.results import changed_lines
 from migkit.display.units import milliseconds
 from migkit.findings import Finding
+from migkit.migration.inverses import table_altered, things_made
 from migkit.migration.results import Run
 from migkit.state.comparison import Comparison
 from migkit.workflow import rules
@@ -48,7 +49,7 @@ def judge_rehearsal(
     list of Finding
         The judgement.
     """
-    findings = [*_runs(runs), *_steps(steps, runs)]
+    findings = [*_runs(runs), *_steps(steps, runs), *_half_applied(runs, rollback, steps)]
     if comparison is not None:
         findings += comparison.judgement
     if validation is not None:
@@ -60,7 +61,8 @@ def judge_rehearsal(
         findings.append(replace(irreversible, severity="error") if require_down else irreversible)
     if "up" in runs:
         existing = _existing_tables(comparison)
-        findings += [*_rewrites(runs["up"], existing), *_long_locks(runs["up"], existing), *_outside(runs["up"])]
+        findings += [*_rewrites(runs["up"], existing), *_copies(runs["up"])]
+        findings += [*_long_locks(runs["up"], existing), *_outside(runs["up"])]
     return findings
 
 
@@ -78,9 +80,31 @@ def _runs(runs: Mapping[str, Run]) -> Iterator[Finding]:
 
 def _steps(steps: Sequence[Step], runs: Mapping[str, Run]) -> Iterator[Finding]:
     judged = {RUN_STEPS[name] for name in runs}
+    if _stopped_half_way(runs):
+        judged.add(RUN_STEPS["down"])
     for step in steps:
         if step.status == "failed" and step.name not in judged:
             yield rules.STEP_FAILED.finding(step.name, f"{step.name}: {step.detail}")
+
+
+def _stopped_half_way(runs: Mapping[str, Run]) -> bool:
+    return "up" in runs and bool(runs["up"].standing)
+
+
+def _half_applied(runs: Mapping[str, Run], rollback: Comparison | None, steps: Sequence[Step]) -> Iterator[Finding]:
+    """Say what a failed way up left standing, and whether the way down takes it back from there."""
+    if not _stopped_half_way(runs):
+        return
+    standing = [" ".join(sql.split()) for sql in runs["up"].standing]
+    yield rules.HALF_APPLIED.finding("up", f"The way up failed half-way; what stands: {'; '.join(standing)}")
+    failed = [step.detail for step in steps if step.name == RUN_STEPS["down"] and step.status == "failed"]
+    if rollback is not None and rollback.identical and not failed:
+        told = "The way down, run from there, brought back the state before"
+        yield rules.HALF_APPLIED_ROLLBACK.finding("down", told)
+    elif failed or rollback is not None:
+        why = failed[0] if failed else "the state is not identical to the one before"
+        finding = rules.HALF_APPLIED_ROLLBACK.finding("down", f"The way down, run from there, is no way back: {why}")
+        yield replace(finding, severity="error")
 
 
 def _broken_promises(validation: Validation) -> Iterator[Finding]:
@@ -123,6 +147,17 @@ def _rewrites(run: Run, existing: set[str]) -> Iterator[Finding]:
                 )
 
 
+def _copies(run: Run) -> Iterator[Finding]:
+    """Name the tables that were there before and are altered by copying them."""
+    rows = frames.STATEMENTS.rows(run.statements)
+    made = {thing.table for row in rows for thing in things_made(row["sql"]) if thing.kind == "table"}
+    for row in rows:
+        table = table_altered(row["sql"])
+        if table and table not in made and (row["algorithm"] or "").startswith("COPY"):
+            told = f"Statement {row['number']} copies table {table} ({row['algorithm']}): {row['summary']}"
+            yield rules.TABLE_COPIED.finding(table, told)
+
+
 def _long_locks(run: Run, existing: set[str]) -> Iterator[Finding]:
     for row in frames.LOCKS.rows(run.locks):
         held = row["held_ms"]
@@ -136,7 +171,7 @@ def _long_locks(run: Run, existing: set[str]) -> Iterator[Finding]:
 
 def _outside(run: Run) -> Iterator[Finding]:
     for row in frames.STATEMENTS.rows(run.statements):
-        if row["transaction"] == 0 and row["kind"] in ("ddl", "dml"):
+        if row["transaction"] == "0" and row["kind"] in ("ddl", "dml"):
             yield rules.OUTSIDE_TRANSACTION.finding(
                 f"statement {row['number']}", f"{row['summary']} ran outside the transaction"
             )

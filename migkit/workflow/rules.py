@@ -31,6 +31,24 @@ ROLLBACK_FAILED = Rule(
     bad="down() drops a table that up() did not make",
     good="a way down that runs",
 )
+HALF_APPLIED = Rule(
+    "half-applied",
+    "error",
+    "The way up failed, and statements of it stand, because the engine commits at every DDL statement.",
+    "In production the database would be left between two versions.",
+    "Mend what fails; put statements that may fail first, or each into a migration of its own.",
+    bad="CREATE TABLE a …; ALTER TABLE users ADD COLUMN name …  -- exists already",
+    good="two migrations of one statement each",
+)
+HALF_APPLIED_ROLLBACK = Rule(
+    "half-applied-rollback",
+    "note",
+    "The way down was tried from where the failed way up had stopped.",
+    "If the migration fails there in production, this is the way back.",
+    "Where it does not restore everything, take back by hand what is left.",
+    bad="down() changes rows that up() had not changed yet",
+    good="down() drops what up() made, in reverse order",
+)
 LEFT_BEHIND = Rule(
     "left-behind",
     "error",
@@ -76,6 +94,15 @@ REWRITTEN = Rule(
     bad="ALTER TABLE orders ALTER id TYPE bigint",
     good="ALTER TABLE orders ADD id_new bigint; batched UPDATE; swap",
 )
+TABLE_COPIED = Rule(
+    "table-copied",
+    "warning",
+    "The server alters an existing table by copying it (ALGORITHM=COPY).",
+    "It takes time and disk in proportion to the table, and nobody can write to it meanwhile.",
+    "Use a change that the server does in place, or an online schema change tool.",
+    bad="ALTER TABLE orders MODIFY id bigint",
+    good="ALTER TABLE orders ADD COLUMN note text  -- INSTANT",
+)
 BLOCKED_OTHERS = Rule(
     "blocked-others",
     "warning",
@@ -108,11 +135,14 @@ RULES = (
     MIGRATION_FAILED,
     PROMISE_BROKEN,
     ROLLBACK_FAILED,
+    HALF_APPLIED,
+    HALF_APPLIED_ROLLBACK,
     LEFT_BEHIND,
     SEQUENCE_ADVANCED,
     IRREVERSIBLE,
     AGAIN_FAILED,
     REWRITTEN,
+    TABLE_COPIED,
     BLOCKED_OTHERS,
     OUTSIDE_TRANSACTION,
     STEP_FAILED,

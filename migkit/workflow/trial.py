@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from migkit.dialects.base import Row
 from migkit.display.units import duration
 from migkit.errors import MigkitError
 from migkit.findings import Finding, to_frame
+from migkit.migration.half_applied import OnlyAPersonCanDecide
 from migkit.migration.migration import Direction, Migration
 from migkit.migration.results import Run, RunInterrupted
 from migkit.migration.runner import run
@@ -26,6 +28,7 @@ from migkit.redaction import redact
 from migkit.state.capture import capture
 from migkit.state.comparison import Comparison, compare
 from migkit.state.snapshot import State
+from migkit.workflow.algorithms import find_algorithms, with_algorithms
 from migkit.workflow.evidence import begin_evidence, finish_evidence, folder_name, git_state, versions
 from migkit.workflow.judgement import RUN_STEPS, judge_rehearsal
 from migkit.workflow.promise import Promise, learn_promise
@@ -91,7 +94,9 @@ def rehearse(
     except BaseException as error:
         trial.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "error"
         trial.error = redact(str(error) or type(error).__name__)
-        finish_evidence(trial.result())
+        # Evidence that cannot be finished goes on saying "running", which is not passed; what went wrong first counts.
+        with suppress(MigkitError):
+            finish_evidence(trial.result())
         if isinstance(error, MigkitError):
             error.evidence = trial.evidence
         raise
@@ -153,7 +158,14 @@ class _Trial:
         self.migration.prepare(copy)
         self._capture("before", "Captured before", copy)
         promise = self._learn(copy)
-        self._run("up", "up", copy)
+        algorithms = self._find_algorithms(copy, promise)
+        try:
+            self._run("up", "up", copy)
+        except _StopError:
+            self._take_back_half(copy)
+            raise
+        finally:
+            self._note_algorithms(algorithms)
         self._capture("after", "Captured after", copy)
         self.comparison = self._compare(
             "after",
@@ -171,6 +183,22 @@ class _Trial:
         self._capture("rolled_back", "Captured after rolling back", copy)
         self.rollback = self._compare("rolled_back", "rolled back with before", copy)
         self._run("again", "up", copy)
+
+    def _take_back_half(self, copy: Database) -> None:
+        """Try the way back from where a failed way up stopped, on engines that do not roll it back themselves."""
+        if self.runs["up"].standing and self.migration.has_down:
+            self._run("down", "down", copy)
+            self._capture("rolled_back", "Captured after rolling back", copy)
+            self.rollback = self._compare("rolled_back", "rolled back with before", copy)
+
+    def _find_algorithms(self, copy: Database, promise: Promise) -> dict[str, str]:
+        if not copy.dialect.algorithms:
+            return {}
+        return self._step("Found the algorithms", lambda: find_algorithms(self.migration, copy, promise.run))
+
+    def _note_algorithms(self, algorithms: Mapping[str, str]) -> None:
+        if "up" in self.runs:
+            self.runs["up"] = with_algorithms(self.runs["up"], algorithms)
 
     def _validate(self, promise: Promise) -> Validation:
         return validate_state(self.migration, promise, self.states["before"], self.states["after"])
@@ -212,6 +240,9 @@ class _Trial:
         except RunInterrupted as interrupted:
             self.runs[name] = interrupted.run
             raise
+        except OnlyAPersonCanDecide as undecided:
+            self._done(Step(words, "failed", time.perf_counter() - began, str(undecided)))
+            raise _StopError from undecided
         self._done(
             Step(words, "done" if result.succeeded else "failed", time.perf_counter() - began, result.error or "")
         )

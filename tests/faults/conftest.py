@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -29,8 +30,12 @@ def down(op):
 
 @pytest.fixture
 def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A working directory that other users may enter, with the migration ``add.py`` in it."""
+    """A working directory that other users may enter, with ``add.py`` in it, and temporary files of its own."""
     made = private_folder()
+    (made / "tmp").mkdir()
+    (made / "tmp").chmod(0o1777)
+    monkeypatch.setenv("TMPDIR", str(made / "tmp"))
+    monkeypatch.setattr(tempfile, "tempdir", None)
     (made / "add.py").write_text(ADDITIVE)
     monkeypatch.chdir(made)
     yield made
@@ -138,6 +143,6 @@ def pg_shop(postgresql: Database) -> Database:
 
 
 @pytest.fixture
-def file_shop(sqlite: Database) -> Database:
+def file_shop(folder: Path, sqlite: Database) -> Database:
     """The shop in a SQLite file."""
     return with_shop(sqlite)

@@ -45,6 +45,14 @@ class Told:
         assert len(lines) == 1, self.err
         return lines[0]
 
+    @property
+    def last_word(self) -> str:
+        """The sentence that work broken off half-way ends with, after what was told of its steps."""
+        assert self.code == 2, self.out + self.err
+        assert "Traceback" not in self.err
+        assert self.err.splitlines()[-1].startswith("✗"), self.err
+        return self.err.splitlines()[-1]
+
 
 Door = Callable[..., Told]
 

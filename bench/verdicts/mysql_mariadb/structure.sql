@@ -108,6 +108,7 @@ ALTER TABLE former_users MODIFY name VARBINARY(400);
 -- undo:
 RECREATE former_users;
 -- injury: a scale is cut
+-- also: columns spenders.spent: type
 -- at: columns orders.total: type
 -- at: columns orders.total: data
 SET SESSION sql_mode = '';
@@ -180,11 +181,13 @@ ALTER TABLE nothing_yet ALTER label DROP DEFAULT;
 ALTER TABLE nothing_yet ALTER label SET DEFAULT 'none';
 -- injury: a default changes
 -- at: columns users.status: default
+-- also: columns active_users.status: default
 ALTER TABLE users ALTER status SET DEFAULT 'New';
 -- undo:
 ALTER TABLE users ALTER status SET DEFAULT 'new';
 -- injury: a default becomes empty
 -- at: columns users.status: default
+-- also: columns active_users.status: default
 ALTER TABLE users ALTER status SET DEFAULT '';
 -- undo:
 ALTER TABLE users ALTER status SET DEFAULT 'new';
@@ -221,6 +224,7 @@ RESTORE orders;
 ALTER TABLE orders AUTO_INCREMENT = 281;
 -- injury: a comment of a column is lost
 -- at: columns users.email: comment
+-- also: columns active_users.email: comment
 ALTER TABLE users MODIFY email VARCHAR(200) NOT NULL;
 -- undo:
 ALTER TABLE users MODIFY email VARCHAR(200) NOT NULL COMMENT 'where to write';
@@ -483,9 +487,9 @@ DROP PROCEDURE tidy;
 -- undo:
 SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO';
 CREATE PROCEDURE tidy(IN a INT, OUT b INT) READS SQL DATA SQL SECURITY INVOKER COMMENT 'tidies' SELECT a INTO b;
--- injury: a procedure's comment is lost
+-- injury: a procedure's comment changes
 -- at: objects procedure tidy: comment
-ALTER PROCEDURE tidy COMMENT '';
+ALTER PROCEDURE tidy COMMENT 'cleans';
 -- undo:
 ALTER PROCEDURE tidy COMMENT 'tidies';
 -- injury: an event is dropped

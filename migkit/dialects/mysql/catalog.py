@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from migkit.dialects.base import Catalog
+from migkit.dialects.base import Catalog, Row
 from migkit.dialects.mysql.catalog_keys import Keys, read_keys
 from migkit.dialects.mysql.catalog_objects import read_objects, read_sequences
 from migkit.dialects.mysql.catalog_reader import Reader
@@ -43,10 +43,16 @@ def read_catalog(connection: Connection, schemas: Sequence[str] | None, *, maria
         columns=columns,
         constraints=keys.constraints,
         indexes=keys.indexes,
-        objects=[*read_objects(reader), *read_sequences(reader)],
+        objects=[*_counted(read_objects(reader), columns), *read_sequences(reader)],
         foreign_keys=keys.foreign_keys,
         unchecked=read_unchecked(reader),
     )
+
+
+def _counted(objects: list[Row], columns: list[Row]) -> list[Row]:
+    """Leave out counters that count nothing: MyISAM has one for every table."""
+    counting = {(row["schema"], row["table"]) for row in columns if row["identity"]}
+    return [row for row in objects if row["kind"] != "auto_increment" or (row["schema"], row["name"]) in counting]
 
 
 def _with_key(row: dict[str, object], keys: Keys) -> dict[str, object]:

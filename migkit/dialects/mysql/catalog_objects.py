@@ -24,6 +24,7 @@ def read_objects(reader: Reader) -> list[Row]:
         *_routines(reader),
         *_events(reader),
         *_grants(reader),
+        *_routine_grants(reader),
     ]
 
 
@@ -188,6 +189,14 @@ def _grants(reader: Reader) -> Iterator[Row]:
     for (schema, on, grantee), rights in sorted(found.items()):
         parent = None if on == "*" else on
         yield _object("grant", schema, f"{grantee} on {on}", ", ".join(sorted(rights)), parent=parent)
+
+
+def _routine_grants(reader: Reader) -> Iterator[Row]:
+    for row in reader.routine_grants or ():
+        grantee = f"'{row['user']}'@'{row['host']}'"
+        rights = ", ".join(sorted(part.upper() for part in str(row["proc_priv"]).split(",")))
+        name = f"{grantee} on {str(row['routine_type']).lower()} {row['routine_name']}"
+        yield _object("grant", reader.schema(row["db"]), name, rights)
 
 
 def read_sequences(reader: Reader) -> list[Row]:

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from migkit.dialects.base import Row
+from migkit.dialects.mysql.explanations import is_permission_error
 from migkit.dialects.mysql.sql import execute, literal, literals, scalar
 
 _QUOTED = r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"|`(?:[^`]|``)*`\s*\.?"
@@ -87,9 +89,31 @@ class Reader:
         return frozenset(row["engine"] for row in rows)
 
     @cached_property
+    def routine_grants(self) -> list[Row] | None:
+        """Rights to routines, which no view of ``information_schema`` tells; ``None`` if they may not be seen."""
+        sql = (
+            "SELECT User, Host, Db, Routine_name, Routine_type, Proc_priv FROM mysql.procs_priv"
+            f" WHERE {self.within('Db')} ORDER BY Db, Routine_name, Routine_type, User, Host"
+        )
+        try:
+            # In a session of its own: where the table is no InnoDB's, a transaction that read it has no savepoints.
+            with self.connection.engine.connect() as beside:
+                return _rows(beside, sql)
+        except DBAPIError as error:
+            if is_permission_error(error):
+                return None
+            raise
+
+    @cached_property
     def tables(self) -> list[Row]:
         """Tables and views, in order."""
         return self.read("TABLES", order="TABLE_SCHEMA, TABLE_NAME")
+
+
+def _rows(connection: Connection, sql: str) -> list[Row]:
+    result = execute(connection, sql)
+    names = [name.lower() for name in result.keys()]
+    return [dict(zip(names, _texts(cells), strict=True)) for cells in result]
 
 
 def _texts(cells: Sequence[object]) -> list[object]:

@@ -13,7 +13,13 @@ _HIDDEN_WITHOUT = (("TRIGGER", "triggers"), ("EVENT", "events"), ("SHOW VIEW", "
 
 def read_unchecked(reader: Reader) -> list[Row]:
     """Return what was not looked at."""
-    return [*_outside_the_snapshot(reader), *_history(reader), *_hidden(reader), *_hidden_routines(reader)]
+    return [
+        *_outside_the_snapshot(reader),
+        *_history(reader),
+        *_hidden(reader),
+        *_hidden_routines(reader),
+        *_hidden_grants(reader),
+    ]
 
 
 def _outside_the_snapshot(reader: Reader) -> list[Row]:
@@ -55,3 +61,9 @@ def _hidden_routines(reader: Reader) -> list[Row]:
         for row in routines
         if row["routine_definition"] is None
     ]
+
+
+def _hidden_grants(reader: Reader) -> list[Row]:
+    if reader.routine_grants is not None:
+        return []
+    return [{"what": "rights to routines", "why": "the database user may not read mysql.procs_priv"}]

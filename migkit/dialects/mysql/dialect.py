@@ -62,6 +62,7 @@ class MySQL(Dialect):
     hash: Hash = ONE_POLYNOMIAL
     fingerprint_method = f"mysql {ONE_POLYNOMIAL.method}"
     algorithms: tuple[str, ...] = ("INSTANT", "INPLACE", "COPY")
+    drops_index_on_table = True
     table_ids = "INNODB_TABLES"
     _variants: ClassVar[list[type[MySQL]]] = []
 
@@ -99,6 +100,10 @@ class MySQL(Dialect):
     def is_permission_error(self, error: Exception) -> bool:
         """Tell whether a right is missing."""
         return explanations.is_permission_error(error)
+
+    def is_already_so(self, error: Exception) -> bool:
+        """Tell whether the thing to drop does not exist, or the thing to make does."""
+        return explanations.is_already_so(error)
 
     def server_version(self, connection: Connection) -> str:
         """Return ``MySQL 9.7.0``."""
@@ -173,6 +178,10 @@ class MySQL(Dialect):
     def must_run_outside_transaction(self, sql: str) -> bool:
         """Nothing is refused inside a transaction: what cannot be part of one commits it."""
         return False
+
+    def has_open_transaction(self, connection: Connection, *, ask: bool = False) -> bool:
+        """Tell whether the session's transaction is open, by the status flags of the server's last answer."""
+        return sessions.has_open_transaction(connection, ask=ask)
 
     def observe(self, connection: Connection) -> SessionObserver:
         """Return an observer of the session's metadata locks and of its tables' storage."""

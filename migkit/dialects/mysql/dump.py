@@ -116,13 +116,16 @@ _TOOL_VERSION = re.compile(r"^-- (\w+) dump .*Distrib ([^\s,]+)", re.MULTILINE)
 _SERVER_RELEASE = re.compile(r"^-- Server version\s+(\d+\.\d+)", re.MULTILINE)
 _DELIMITER = re.compile(r"DELIMITER (\S+)\s*")
 # Settings, placeholders for views, and the values of sequences.
-_NOISE = re.compile(r"(?:/\*!\d+ *)?(?:SET|DROP|USE|CREATE VIEW|CREATE DATABASE|DO SETVAL|SELECT SETVAL)\b", re.IGNORECASE)
+_NOISE = re.compile(
+    r"(?:/\*!\d+ *)?(?:SET|DROP|USE|CREATE VIEW|CREATE DATABASE|DO SETVAL|SELECT SETVAL)\b", re.IGNORECASE
+)
 _KIND_AND_NAME = re.compile(
-    r"\b(TABLE|VIEW|TRIGGER|PROCEDURE|FUNCTION|EVENT|SEQUENCE|PACKAGE(?: BODY)?)\s+(`(?:[^`]|``)*`|[^\s(]+)", re.IGNORECASE
+    r"\b(TABLE|VIEW|TRIGGER|PROCEDURE|FUNCTION|EVENT|SEQUENCE|PACKAGE(?: BODY)?)\s+(`(?:[^`]|``)*`|[^\s(]+)",
+    re.IGNORECASE,
 )
 _ADVANCES = re.compile(r" AUTO_INCREMENT=\d+")
 # The server writes them where they were once given, also where they go without saying.
-_CHARACTERS = re.compile(r" (?:CHARACTER SET|COLLATE) \w+")
+_IMPLIED = re.compile(r" (?:(?:CHARACTER SET|COLLATE) \w+|USING BTREE\b)")
 
 
 def _read(text: str, database: str, wanted: Sequence[str]) -> SchemaDump:
@@ -137,10 +140,10 @@ def _read(text: str, database: str, wanted: Sequence[str]) -> SchemaDump:
 
 
 def _statements(text: str) -> Iterator[str]:
-    """Cut a dump into statements, leaving out those that make nothing.
+    r"""Cut a dump into statements, leaving out those that make nothing.
 
-    >>> list(_statements("-- a\\n\\n-- b\\nSET x = 1;\\nCREATE TABLE `t` (\\n  `a;` int\\n);\\nDELIMITER ;;\\nCREATE f\\nx;\\n ;;\\n"))
-    ['CREATE TABLE `t` (\\n  `a;` int\\n)', 'CREATE f\\nx;']
+    >>> list(_statements("-- a\n\n-- b\nSET x = 1;\nCREATE TABLE `t` (\n  `a;` int\n);\nDELIMITER ;;\nCREATE f\n;;\n"))
+    ['CREATE TABLE `t` (\n  `a;` int\n)', 'CREATE f']
     """
     delimiter, lines = ";", list[str]()
     for line in text.splitlines():
@@ -162,7 +165,7 @@ def _normal(statement: str) -> str:
     if not statement.startswith("CREATE TABLE") or ")" not in (line[:1] for line in lines):
         return statement
     end = next(index for index, line in enumerate(lines) if line.startswith(")"))
-    body = sorted(_CHARACTERS.sub("", line.strip().removesuffix(",")) for line in lines[1:end])
+    body = sorted(_IMPLIED.sub("", line.strip().removesuffix(",")) for line in lines[1:end])
     return "\n".join([lines[0], *body, _ADVANCES.sub("", lines[end]), *lines[end + 1 :]])
 
 

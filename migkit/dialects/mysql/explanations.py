@@ -29,6 +29,10 @@ _CONNECT_ERRORS: dict[int, tuple[str, str]] = {
     2006: ("The server ended the connection", "See the server's log."),
 }
 _PERMISSION_CODES = frozenset({1044, 1045, 1142, 1143, 1227, 1370})
+# Unknown table, view, sequence, key, constraint, column, routine, trigger, event.
+_MISSING_CODES = frozenset({1051, 1146, 4092, 4091, 1091, 1176, 3821, 3940, 1054, 1305, 1360, 1539})
+# Table, column, key, foreign key, check, primary key, routine, trigger, event exists already.
+_EXISTING_CODES = frozenset({1050, 1060, 1061, 1826, 3822, 1068, 1304, 1359, 1537})
 _ADVICE: dict[int, str] = {
     1205: "another session held a row for longer than the lock timeout",
     1213: "two sessions waited for each other",
@@ -97,3 +101,8 @@ def _message(error: Exception) -> str:
 def is_permission_error(error: Exception) -> bool:
     """Tell whether an error means that a right is missing."""
     return error_code(error) in _PERMISSION_CODES
+
+
+def is_already_so(error: Exception) -> bool:
+    """Tell whether an error means that the thing to drop does not exist, or the thing to make does."""
+    return error_code(error) in _MISSING_CODES | _EXISTING_CODES

@@ -113,11 +113,19 @@ def _open(stack: ExitStack, engine: Engine) -> Connection:
     connection.detach()
     for statement in _CAPTURE_SETTINGS:
         execute(connection, statement)
+    _speak_utf8(connection)
     if "mariadb" not in full_version(connection).lower():
         # Else sizes and AUTO_INCREMENT are up to a day old.
         execute(connection, "SET SESSION information_schema_stats_expiry = 0")
     connection.commit()
     return connection
+
+
+def _speak_utf8(connection: Connection) -> None:
+    """Tell the driver too: it reads answers in the character set that the URL asked for."""
+    switch = getattr(connection.connection.dbapi_connection, "set_character_set", None)
+    if switch is not None:
+        switch("utf8mb4")
 
 
 def _end(connection: Connection) -> None:
@@ -176,3 +184,18 @@ def set_lock_timeout(connection: Connection, seconds: float | None) -> None:
     """Limit how long the session waits for table and row locks; MySQL counts whole seconds, at least one."""
     whole = _FOREVER_SECONDS if seconds is None else max(1, round(seconds))
     execute(connection, f"SET SESSION lock_wait_timeout = {whole}, innodb_lock_wait_timeout = {whole}")
+
+
+_IN_TRANSACTION = 1  # SERVER_STATUS_IN_TRANS of the protocol
+
+
+def has_open_transaction(connection: Connection, *, ask: bool) -> bool:
+    """Tell whether a transaction is open; an error carries no status flags, so after one the server has to be asked."""
+    driver: Any = connection.connection.dbapi_connection
+    if ask:
+        cursor = driver.cursor()
+        try:
+            cursor.execute("DO 1")
+        finally:
+            cursor.close()
+    return bool(driver.server_status & _IN_TRANSACTION)

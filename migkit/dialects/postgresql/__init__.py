@@ -63,6 +63,10 @@ class PostgreSQL(Dialect):
         """Tell whether a right is missing, or a policy hides rows."""
         return sessions.is_permission_error(error)
 
+    def is_already_so(self, error: Exception) -> bool:
+        """Tell whether the thing to drop does not exist, or the thing to make does."""
+        return sessions.is_already_so(error)
+
     def server_version(self, connection: Connection) -> str:
         """Return ``PostgreSQL 18.1``."""
         return sessions.server_version(connection)
@@ -79,9 +83,7 @@ class PostgreSQL(Dialect):
         """Read all schema facts with a fixed number of queries."""
         return catalog.read_catalog(connection, schemas)
 
-    def schema_dump(
-        self, connection: Connection, schemas: Sequence[str] | None
-    ) -> AbstractContextManager[ReadDump]:
+    def schema_dump(self, connection: Connection, schemas: Sequence[str] | None) -> AbstractContextManager[ReadDump]:
         """Let pg_dump write the schema down, on the snapshot of the capture."""
         return dump.schema_dump(connection, schemas)
 
@@ -120,6 +122,10 @@ class PostgreSQL(Dialect):
     def estimate_rows(self, connection: Connection, content: TableContent) -> int | None:
         """Return the planner's number of rows; ``None`` for a table never analysed."""
         return rows.estimate_rows(connection, content)
+
+    def replaced_since(self, connection: Connection) -> list[str]:
+        """Return tables that were truncated, or rewritten by an ALTER TABLE, after the snapshot was taken."""
+        return sessions.replaced_since(connection)
 
     def count_orphans(self, connection: Connection, foreign_key: ForeignKey) -> int:
         """Count rows whose parent does not exist, with the operators of the constraint itself."""

@@ -22,8 +22,8 @@ from migkit.dialects.schema_dump import DumpProcess, ReadDump, SchemaDump
 from migkit.errors import CloneFailed, UnsupportedFeature
 
 _LOCK_PATIENCE_MS = 5000
-# pg_dump locks every table it describes; beyond this share, captures of others could be left without room.
-_SHARE_OF_LOCKS = 0.5
+# pg_dump locks every table it describes; beyond this share, everybody else could be left without room.
+_SHARE_OF_LOCKS = 0.8
 
 # What constants in definitions are written by, and pg_dump leaves as the user has it.
 _SETTINGS = {
@@ -38,7 +38,7 @@ _FACTS = """
 SELECT current_setting('server_version_num')::int / 10000,
        current_setting('max_locks_per_transaction')::int
            * (current_setting('max_connections')::int + current_setting('max_prepared_transactions')::int),
-       (SELECT count(*) FROM pg_catalog.pg_class WHERE relkind IN ('r', 'p', 'f', 'm', 'v', 'S'))
+       (SELECT count(*) FROM pg_catalog.pg_class WHERE relkind IN ('r', 'p'))
 """
 _JOURNAL = """
 SELECT n.nspname::text, c.relname::text, a.attname::text
@@ -62,11 +62,9 @@ def schema_dump(connection: Connection, schemas: Sequence[str] | None) -> Iterat
     if snapshot is None:
         # Without it, nothing would say that pg_dump looks at the same server.
         raise UnsupportedFeature("the server does not share its snapshot with pg_dump")
-    release, locks, relations = execute(connection, _FACTS).one()
-    if relations > locks * _SHARE_OF_LOCKS:
-        raise UnsupportedFeature(
-            f"pg_dump would lock {relations:,} relations, and the server has room for {locks:,} locks"
-        )
+    release, locks, tables = execute(connection, _FACTS).one()
+    if tables > locks * _SHARE_OF_LOCKS:
+        raise UnsupportedFeature(f"pg_dump would lock {tables:,} tables, and the server has room for {locks:,} locks")
     tool = _tool(release)
     own = execute(connection, _JOURNAL.format(marker=literal(MARKER_COLUMN)))
     arguments = [
@@ -119,6 +117,9 @@ _VERSION = re.compile(r"^-- Dumped by pg_dump version (\S+)", re.MULTILINE)
 _END = re.compile(r"^--\n-- PostgreSQL database dump complete\n--\n.*\Z", re.MULTILINE | re.DOTALL)
 _STRING = re.compile(r"E?'(?:[^']|'')*'")
 
+# Since PostgreSQL 18, NOT NULL has a name, which a restore may choose anew.
+_NAME_OF_NOT_NULL = re.compile(r' CONSTRAINT (?:"(?:[^"]|"")+"|[\w$]+) NOT NULL\b')
+
 _WITH_METHOD = ("TABLE", "MATERIALIZED VIEW")
 _WITH_SECRETS = ("USER MAPPING", "SERVER", "FOREIGN TABLE")
 # Privileges were given in some order, and mean the same in any.
@@ -157,4 +158,4 @@ def _normal(kind: str, body: str) -> str:
         return "\n".join(sorted(body.splitlines()))
     if kind in _WITH_SECRETS:
         return _STRING.sub("'…'", body)
-    return stable(body)
+    return stable(_NAME_OF_NOT_NULL.sub(" NOT NULL", body) if kind == "TABLE" else body)

@@ -18,6 +18,9 @@ from migkit.redaction import redact
 
 DRIVER = "postgresql+psycopg"
 
+# Table, column, other object, schema, routine.
+_MISSING = frozenset({"42P01", "42703", "42704", "3F000", "42883"})
+_EXISTING = frozenset({"42P07", "42701", "42710", "42P06", "42723"})
 _PERMISSION_DENIED = "42501"
 
 # What a capture must not depend on. They are set for its transaction only, so that nothing stays behind in a pool.
@@ -196,6 +199,11 @@ def is_permission_error(error: Exception) -> bool:
     return error_code(error) == _PERMISSION_DENIED
 
 
+def is_already_so(error: Exception) -> bool:
+    """Tell whether an error means that the thing to drop does not exist, or the thing to make does."""
+    return error_code(error) in _MISSING | _EXISTING
+
+
 def error_code(error: BaseException) -> str | None:
     """Return the SQLSTATE of an error, where the server gave one."""
     original = error.orig if isinstance(error, DBAPIError) else error
@@ -317,6 +325,24 @@ def _pin_settings(connection: Connection) -> None:
         f" FROM (VALUES {wanted}) AS wanted (name, value)"
         " JOIN pg_catalog.pg_settings AS known ON lower(known.name) = lower(wanted.name)",
     )
+
+
+# The table's row is read by the snapshot, its file by the server's own, present knowledge.
+_REPLACED = """
+SELECT n.nspname || '.' || c.relname
+  FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+ WHERE c.relkind IN ('r', 'm') AND c.relfilenode <> 0 AND NOT starts_with(n.nspname::text, 'pg_')
+   AND pg_catalog.pg_relation_filenode(c.oid) IS DISTINCT FROM c.relfilenode
+ ORDER BY 1
+"""
+
+
+def replaced_since(connection: Connection) -> list[str]:
+    """Return tables whose file is another than when the snapshot was taken.
+
+    TRUNCATE and an ALTER TABLE that rewrites are not MVCC-safe: an older snapshot sees the table empty.
+    """
+    return [str(name) for name in execute(connection, _REPLACED).scalars()]
 
 
 # --- statements that refuse a transaction ---------------------------------------------------------------------------

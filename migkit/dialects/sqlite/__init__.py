@@ -71,6 +71,10 @@ class SQLite(Dialect):
         """Tell whether a module, function or collation is missing that only the application registers."""
         return explanations.lacks_registration(error)
 
+    def is_already_so(self, error: Exception) -> bool:
+        """Tell whether the thing to drop does not exist, or the thing to make does."""
+        return explanations.is_already_so(error)
+
     def server_version(self, connection: Connection) -> str:
         """Return the library's version, having made sure that the file is a database."""
         return session.server_version(connection)
@@ -87,9 +91,7 @@ class SQLite(Dialect):
         """Read ``sqlite_schema`` and the table-valued pragmas over it."""
         return catalog.read_catalog(connection, schemas)
 
-    def schema_dump(
-        self, connection: Connection, schemas: Sequence[str] | None
-    ) -> AbstractContextManager[ReadDump]:
+    def schema_dump(self, connection: Connection, schemas: Sequence[str] | None) -> AbstractContextManager[ReadDump]:
         """Read the text of ``sqlite_schema``."""
         return dump.schema_dump(connection, schemas)
 

@@ -88,3 +88,9 @@ def _file_reason(path: Path) -> tuple[str, str | None]:
         "The database cannot be opened: its journal or WAL file cannot be read or made beside it",
         f"Check the permissions of the folder {path.parent}.",
     )
+
+
+def is_already_so(error: Exception) -> bool:
+    """Tell whether the thing to drop does not exist, or the thing to make does; SQLite has no codes for that."""
+    message = str(driver_error(error))
+    return message.startswith(("no such ", "duplicate column name")) or message.endswith("already exists")
