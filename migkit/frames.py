@@ -45,6 +45,8 @@ TABLES = FrameSpec(
         _measure("key_max", "the largest value of an integer key", TEXT),
         _measure("beyond", "rows with a larger key are digested apart: the key_max of the state captured like", TEXT),
         _measure("row_fingerprint", "digest of whole rows, for tables without a key", TEXT),
+        _measure("sample", "which key segments were read, as JSON; missing where all rows were", TEXT),
+        _measure("rows_estimated", "the server's own estimate, where rows were not counted"),
     ),
 )
 

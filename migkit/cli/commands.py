@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -147,11 +148,23 @@ def validate(
 
 @click.command()
 @click.argument("name")
+@click.option(
+    "--rows",
+    type=click.Choice(["exact", "sample", "estimate"]),
+    help="Which rows to read: all, those of some key segments of large tables, none [default: exact].",
+)
+@click.option("--seed", type=int, help="What chooses the key segments of a sample [default: 0].")
 @with_database
 @with_json
-def snapshot(name: str, database: str | None, as_json: bool) -> None:
+def snapshot(
+    name: str,
+    rows: Literal["exact", "sample", "estimate"] | None,
+    seed: int | None,
+    database: str | None,
+    as_json: bool,
+) -> None:
     """Capture the database's state as NAME (a file where NAME ends in .json or .json.zst)."""
-    state = verbs.capture(chosen_database(database))
+    state = verbs.capture(chosen_database(database), rows=rows, seed=seed)
     path = state.save(_snapshot_path(name))
     if as_json:
         say_json(state_document(state, path))

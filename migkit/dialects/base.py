@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -203,6 +203,10 @@ class Dialect(ABC):
     @abstractmethod
     def snapshot(self, engine: Engine, workers: int) -> AbstractContextManager[list[Connection]]:
         """Open read-only sessions that all see one instant; at least one, at most `workers`. Nothing stays behind."""
+
+    def one_reading(self, connection: Connection) -> AbstractContextManager[None]:
+        """Return what one reading of a snapshot happens in: after an error in it, the snapshot is still usable."""
+        return nullcontext()
 
     @abstractmethod
     def read_catalog(self, connection: Connection, schemas: Sequence[str] | None) -> Catalog:

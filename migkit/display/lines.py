@@ -17,7 +17,7 @@ from migkit.framing import FrameSpec
 GOOD, WARN, BAD, ADDED, NOTE = "✓", "⚠", "✗", "+", "·"
 
 _INTACT_CONTENT = ("intact", "retyped", None)
-_UNKNOWN_CONTENT = ("not compared", "unproven")
+_UNKNOWN_CONTENT = ("not compared", "unproven", "not read", "sampled")
 _DEFAULT_SCHEMAS = ("", "public", "main", "dbo", None)
 _DETAIL_LIMIT = 160
 

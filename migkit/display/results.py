@@ -204,12 +204,14 @@ def row_comparison_card(rows: Any) -> Card:
 
 def _without_long_values(frame: pd.DataFrame) -> pd.DataFrame:
     """Cut what is far too long to be shown before it is looked at character by character."""
-    values = ("key", "value_a", "value_b")
-    return frame.assign(**{name: [_cut(text) for text in plain(frame[name])] for name in values})
+    shown = frame.copy()
+    for name in ("key", "value_a", "value_b"):
+        shown[name] = frame[name].map(_cut, na_action="ignore")
+    return shown
 
 
-def _cut(text: str | None) -> str | None:
-    if text is None or len(text) <= _LONGEST_SHOWN:
+def _cut(text: str) -> str:
+    if len(text) <= _LONGEST_SHOWN:
         return text
     return f"{text[: _LONGEST_SHOWN // 2]}…{text[-_LONGEST_SHOWN // 2 :]}"
 

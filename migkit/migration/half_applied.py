@@ -15,7 +15,7 @@ from sqlalchemy import Engine, event
 
 from migkit.database import Database
 from migkit.dialects.base import Dialect
-from migkit.errors import MigrationMismatch
+from migkit.errors import CaptureFailed, MigrationMismatch
 from migkit.migration import inverses
 from migkit.migration.inverses import Thing
 from migkit.migration.journal import RUNNING, OpenAttempt, open_attempts
@@ -325,7 +325,10 @@ def look_after(half: HalfApplied, db: Database) -> Aftermath:
     """Compare the schema with that before the first attempt, and say what is left and how to take it away."""
     if half.before is None:
         return Aftermath("the schema before the attempt is not known, so it was not compared with it", None)
-    left = left_since(half.before, read_marks(db))
+    try:
+        left = left_since(half.before, read_marks(db))
+    except CaptureFailed as error:
+        return Aftermath(str(error), None)
     if not left:
         lost = ", ".join(half.contents_lost())
         gone = f"; what was in {lost} is not brought back by that, only by a backup" if lost else ""

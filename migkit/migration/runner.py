@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from migkit import frames
 from migkit.database import Database
 from migkit.dialects.base import Dialect
-from migkit.errors import CaptureFailed, MigkitError, MigrationInvalid
+from migkit.errors import MigkitError, MigrationInvalid
 from migkit.migration.half_applied import (
     Aftermath,
     HalfApplied,
@@ -81,6 +81,8 @@ def run(
     MigrationMismatch
         If the database does not stand where an Alembic revision begins, or if the way up is half-applied and only a
         person can decide how to take it back (:class:`~migkit.migration.half_applied.OnlyAPersonCanDecide`).
+    CaptureFailed
+        If the schema before the run cannot be read, on engines that commit at every DDL statement; nothing was run.
     RunInterrupted
         On Ctrl-C, after the run was cancelled on the server; carries the Run.
     """
@@ -92,22 +94,11 @@ def run(
     if half is not None and undecided is not None:
         raise OnlyAPersonCanDecide(half, undecided, str(migration.path))
     # Where DDL is rolled back with the rest, nobody will have to know.
-    before = _schema_now(db) if journal and direction == "up" and not db.dialect.transactional_ddl else None
+    before = read_marks(db).to_text() if journal and direction == "up" and not db.dialect.transactional_ddl else None
     with ExitStack() as stack:
         log = stack.enter_context(Journal(db, migration, direction, before)) if journal else None
         execution = _Execution(migration, db, direction, timeout, lock_timeout, progress, log, half)
         return execution.to_the_end()
-
-
-def _schema_now(db: Database) -> str:
-    try:
-        return read_marks(db).to_text()
-    except SQLAlchemyError as error:
-        raise CaptureFailed(
-            f"The schema before the run could not be read: {db.dialect.explain_error(error)}",
-            where=db.name,
-            next_step="Nothing was run. Run without the journal (journal=False) to do without it.",
-        ) from error
 
 
 def _irreversible(migration: Migration, half: HalfApplied | None) -> MigkitError:

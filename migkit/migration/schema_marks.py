@@ -7,9 +7,12 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from migkit import frames
 from migkit.database import Database
 from migkit.dialects.base import Catalog, Row
+from migkit.errors import CaptureFailed
 from migkit.framing import FrameSpec
 from migkit.migration.inverses import Thing
 from migkit.state.plan import without_bookkeeping
@@ -67,9 +70,22 @@ def _matches(known: Key, key: Key) -> bool:
 
 
 def read_marks(db: Database) -> SchemaMarks:
-    """Read the marks of a database, in a fixed number of catalog queries; migkit's own tables are left out."""
-    with db.dialect.snapshot(db.engine, 1) as [connection, *_]:
-        return marks_of(without_bookkeeping(db.dialect.read_catalog(connection, db.schemas)))
+    """Read the marks of a database, in a fixed number of catalog queries; migkit's own tables are left out.
+
+    Raises
+    ------
+    CaptureFailed
+        If the catalog cannot be read.
+    """
+    try:
+        with db.dialect.snapshot(db.engine, 1) as [connection, *_]:
+            return marks_of(without_bookkeeping(db.dialect.read_catalog(connection, db.schemas)))
+    except SQLAlchemyError as error:
+        raise CaptureFailed(
+            f"The schema could not be read, so nobody could say later what stands: {db.dialect.explain_error(error)}",
+            where=db.name,
+            next_step="Without the journal (journal=False) it is not needed.",
+        ) from error
 
 
 def marks_of(catalog: Catalog) -> SchemaMarks:

@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,9 +20,10 @@ from migkit.dialects.base import Catalog, Dialect, ForeignKey, Row, TableContent
 from migkit.errors import CaptureFailed, MigkitError, PermissionMissing
 from migkit.progress import SILENT, Progress
 from migkit.state.content import ContentTotals, digest
-from migkit.state.plan import PlannedTable, plan_tables, without_bookkeeping
+from migkit.state.plan import plan_tables, without_bookkeeping
+from migkit.state.sampling import Sample, sampled, unchecked
 from migkit.state.schema_digest import SchemaReading
-from migkit.state.snapshot import State
+from migkit.state.snapshot import RowsMode, State, TableName
 
 _NEXT_STEP = "Nothing was left behind; capture again."
 _CATALOG_ONLY = frozenset({"key", "pages"})
@@ -33,6 +34,8 @@ def capture(
     *,
     schemas: Sequence[str] | None = None,
     like: State | None = None,
+    rows: RowsMode | None = None,
+    seed: int | None = None,
     progress: Progress = SILENT,
 ) -> State:
     """Capture everything that is true of a database at one instant.
@@ -49,6 +52,12 @@ def capture(
     like : State, optional
         An earlier state of this database. Rows are told apart by the keys it used, and rows beyond its largest keys are
         digested apart, so that rows added since do not hide whether those that were there are intact.
+    rows : {"exact", "sample", "estimate"}, optional
+        Which rows to read; by default as `like` did, else all. ``"sample"`` counts every row and digests about one key
+        segment in sixteen of tables above 100,000 rows that have a key; ``"estimate"`` reads no rows, and takes the
+        server's own estimate of how many there are.
+    seed : int, optional
+        What chooses the segments of a sample; by default that of `like`, else 0. With `like`, its segments are read.
     progress : Progress, optional
         Where to tell how far it is.
 
@@ -66,12 +75,15 @@ def capture(
     progress.begin(f"Capturing {db.name}")
     captured_at = datetime.now(UTC)
     schemas = schemas or db.schemas
+    rows = rows or (like.rows if like else "exact")
+    seed = seed if seed is not None else like.seed if like else 0
     dump = SchemaReading(dialect)
     try:
         with dialect.snapshot(db.engine, dialect.capture_workers) as sessions, dump.beside(sessions[0], schemas):
             catalog = without_bookkeeping(dialect.read_catalog(sessions[0], schemas))
             plans = plan_tables(dialect, sessions[0], catalog, like)
-            reading = _Reading(dialect, catalog, plans, progress, db.name)
+            samples = sampled(dialect, sessions[0], plans, rows, seed, like)
+            reading = _Reading(dialect, catalog, samples, progress, db.name)
             reading.run(sessions)
             _require_unreplaced(db, sessions[0])
     except SQLAlchemyError as error:
@@ -82,7 +94,9 @@ def capture(
         ) from error
     finally:
         progress.close()
-    return _state(db, captured_at, catalog, reading, dump)
+    state = _state(db, captured_at, catalog, reading, dump)
+    left_out = frames.UNCHECKED.build([*frames.UNCHECKED.rows(state.unchecked), *unchecked(samples, seed)])
+    return replace(state, rows=rows, seed=seed, unchecked=left_out)
 
 
 def _require_unreplaced(db: Database, connection: Connection) -> None:
@@ -101,7 +115,7 @@ class _Reading:
 
     dialect: Dialect
     catalog: Catalog
-    plans: list[PlannedTable]
+    samples: list[Sample]
     progress: Progress
     database: str
     totals: dict[tuple[str, str], ContentTotals] = field(default_factory=dict)
@@ -129,7 +143,8 @@ class _Reading:
 
     def _tasks(self) -> list[tuple[str, Callable[[Connection], None]]]:
         tasks: list[tuple[str, Callable[[Connection], None]]] = []
-        for content in sorted((plan.content for plan in self.plans), key=lambda one: -(one.pages or 0)):
+        read = [sample.plan.content for sample in self.samples if sample.reads_rows]
+        for content in sorted(read, key=lambda one: -(one.pages or 0)):
             self.totals[content.schema, content.table] = ContentTotals(content)
             if content.pages == 0 and content.kind != "partitioned":
                 continue
@@ -141,6 +156,8 @@ class _Reading:
             totals = self.totals.get((key.schema, key.table))
             if totals is not None and totals.content.pages == 0 and totals.content.kind != "partitioned":
                 self.orphans[key] = 0
+            elif self.samples and not read:
+                self.unchecked.append({"what": f"orphans of {key.name}", "why": "rows='estimate' reads no rows"})
             else:
                 tasks.append((f"orphans of {key.name}", self._orphans_task(key)))
         return tasks
@@ -172,7 +189,8 @@ class _Reading:
                     return
                 what, task = tasks.popleft()
             try:
-                _do_and_undo(connection, task)
+                with self.dialect.one_reading(connection):
+                    task(connection)
             except (SQLAlchemyError, MigkitError) as error:
                 self._excuse(what, error, tasks)
             with self._lock:
@@ -198,24 +216,16 @@ class _Reading:
         return failed
 
 
-def _do_and_undo(connection: Connection, task: Callable[[Connection], None]) -> None:
-    """Read behind a savepoint and go back to it: an error there does not end the snapshot for the other tables, and
-    the locks of reading are given back, of which 5,000 tables would need more than a server has.
-    """
-    savepoint = connection.begin_nested()
-    try:
-        task(connection)
-    finally:
-        if savepoint.is_active:
-            savepoint.rollback()
-
-
 def _state(
     db: Database, captured_at: datetime, catalog: Catalog, reading: _Reading, dump: SchemaReading
 ) -> State:
     segments = [row for totals in reading.totals.values() for row in totals.segment_rows()]
-    partitions = {name: rows for totals in reading.totals.values() for name, rows in totals.partitions.items()}
-    key_maxima = {(plan.content.schema, plan.content.table): plan.key_max for plan in reading.plans}
+    samples = {(one.plan.content.schema, one.plan.content.table): one for one in reading.samples}
+    partitions: dict[TableName, int | None] = {
+        partition: None if samples[table].text else rows
+        for table, totals in reading.totals.items()
+        for partition, rows in totals.partitions.items()
+    }
     return State(
         database=db.name,
         server=db.server,
@@ -223,7 +233,7 @@ def _state(
         captured_at=captured_at,
         fingerprint_method=db.dialect.fingerprint_method,
         default_schema=catalog.default_schema,
-        tables=frames.TABLES.build(_table_row(row, reading, partitions, key_maxima) for row in catalog.tables),
+        tables=frames.TABLES.build(_table_row(row, reading, partitions, samples) for row in catalog.tables),
         columns=frames.COLUMNS.build(_column_row(row, reading) for row in catalog.columns),
         constraints=frames.CONSTRAINTS.build(catalog.constraints),
         indexes=frames.INDEXES.build(catalog.indexes),
@@ -238,25 +248,34 @@ def _state(
 def _table_row(
     row: Row,
     reading: _Reading,
-    partitions: dict[tuple[str, str], int],
-    key_maxima: dict[tuple[str, str], int | None],
+    partitions: dict[TableName, int | None],
+    samples: dict[TableName, Sample],
 ) -> Row:
     name = (row["schema"], row["table"])
     facts: Row = {key: value for key, value in row.items() if key not in _CATALOG_ONLY}
     totals = reading.totals.get(name)
+    if totals is None and name in samples:
+        return facts | {"sample": samples[name].text, "rows_estimated": samples[name].estimate}
     if totals is None:
-        return facts | {"rows": partitions.get(name, 0 if row["kind"] == "partition" else None)}
-    content = totals.content
+        none = 0 if row["kind"] == "partition" and not _partly_read(samples) else None
+        return facts | {"rows": partitions.get(name, none)}
+    content, sample = totals.content, samples[name]
     if name in reading.unread:
         return facts
     return facts | {
-        "rows": totals.rows,
+        "rows": totals.rows if sample.rows is None else sample.rows,
         "key": json.dumps(content.key, ensure_ascii=False) if content.key else None,
         "shift": content.shift,
-        "key_max": key_maxima.get(name),
+        "key_max": sample.plan.key_max,
+        "sample": sample.text,
         "beyond": content.beyond,
         "row_fingerprint": None if content.key else digest(totals.row_sum),
     }
+
+
+def _partly_read(samples: dict[TableName, Sample]) -> bool:
+    """Tell whether rows of some partitioned table were left out, so that those of its partitions are not known."""
+    return any(sample.text and sample.plan.content.kind == "partitioned" for sample in samples.values())
 
 
 def _column_row(row: Row, reading: _Reading) -> Row:
@@ -266,7 +285,8 @@ def _column_row(row: Row, reading: _Reading) -> Row:
     if totals is None or name in reading.unread or not row.get("content_type"):
         return facts
     nulls, fingerprint = totals.column_digest(row["column"])
-    return facts | {"nulls": nulls, "fingerprint": fingerprint}
+    # Of a sample, NULLs are counted by segment only.
+    return facts | {"nulls": None if totals.content.within else nulls, "fingerprint": fingerprint}
 
 
 def _orphan_row(key: ForeignKey, reading: _Reading) -> Row:

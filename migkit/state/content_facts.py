@@ -120,6 +120,10 @@ class ColumnFact:
         return self.pair.detail
 
 
+# What a state says of a table none of whose rows it read.
+NOTHING_READ = '{"read": "nothing"}'
+
+
 class ContentComparison:
     """Compares the content of tables and columns, and keeps what it could not."""
 
@@ -139,6 +143,7 @@ class ContentComparison:
         self._old_columns = {(*name[:2], new_name): name[2] for name, new_name in renames.columns.items()}
         self._pairs: dict[TableName, tuple[TableDigest, TableDigest] | None] = {}
         self._old = old
+        self._other_samples: set[TableName] = set()
         self.unchecked: list[Row] = []
 
     def column(self, pair: Pair) -> ColumnFact:
@@ -147,6 +152,8 @@ class ContentComparison:
         renamed_from = self._old_columns.get((schema, table, column))
         if pair.before is None or pair.after is None:
             return ColumnFact(pair, None, "added" if pair.before is None else "removed")
+        if not self._same_sample((schema, table)):
+            return ColumnFact(pair, renamed_from, "not read")
         if pair.before["fingerprint"] is None and pair.after["fingerprint"] is None:
             return ColumnFact(pair, renamed_from, "intact" if self._is_view((schema, table)) else "not compared")
         digests = self._digests((schema, table))
@@ -169,6 +176,8 @@ class ContentComparison:
         content: str = result.verdict
         if content == "intact" and pair.difference("type"):
             content = "retyped"
+        if content in ("intact", "retyped") and self._sample(self._new, (schema, table)) is not None:
+            content = "sampled"
         where = describe_segments(digest, result.segments) or None
         return ColumnFact(pair, renamed_from, content, where, rows, result.segments, digest.shift)
 
@@ -183,7 +192,7 @@ class ContentComparison:
         if pair.before is None or pair.after is None:
             return "added" if pair.before is None else "removed"
         found = {fact.content for fact in columns}
-        for verdict in ("changed", "unproven", "not compared"):
+        for verdict in ("changed", "unproven", "not compared", "not read", "sampled"):
             if verdict in found:
                 return verdict
         if self._rows_were_exchanged(pair, columns):
@@ -206,6 +215,22 @@ class ContentComparison:
                 "why": "the table has no key, and its columns changed; each column's values are complete",
             }
         )
+        return False
+
+    def _sample(self, contents: Contents, name: TableName) -> str | None:
+        row = contents.tables.get(name)
+        sample: str | None = row["sample"] if row else None
+        return sample
+
+    def _same_sample(self, name: TableName) -> bool:
+        """Tell whether both states read the same rows of a table, if any; list it where they did not."""
+        before = self._sample(self._old, self._old_names.get(name, name))
+        after = self._sample(self._new, name)
+        if before == after and after != NOTHING_READ:
+            return True
+        if before != after and name not in self._other_samples:
+            self._other_samples.add(name)
+            self.unchecked.append({"what": f"rows of {name[1]}", "why": "the two states did not read the same rows"})
         return False
 
     def _is_view(self, name: TableName) -> bool:

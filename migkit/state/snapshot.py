@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -21,6 +21,10 @@ from migkit.storage import decode_frame, decode_instant, encode_frame, encode_in
 
 FORMAT = 1
 _FRAMES: dict[str, FrameSpec] = {spec.name: spec for spec in frames.STATE_FRAMES}
+
+
+RowsMode = Literal["exact", "sample", "estimate"]
+TableName = tuple[str, str]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -45,6 +49,11 @@ class State(Drawn):
         Described in :mod:`migkit.frames`.
     schema_dump : SchemaDigest or None
         The schema as the engine's own tool writes it, as hashes; ``None`` where there was no tool for it.
+    rows : {"exact", "sample", "estimate"}
+        Which rows were read: all, those of some key segments of large tables, none. All but the first list what was
+        not read in ``unchecked``, and never compare as identical.
+    seed : int
+        What chose the key segments of a sample.
     """
 
     database: str
@@ -62,6 +71,8 @@ class State(Drawn):
     segments: pd.DataFrame = field(repr=False)
     unchecked: pd.DataFrame = field(repr=False)
     schema_dump: SchemaDigest | None = field(default=None, repr=False)
+    rows: RowsMode = "exact"
+    seed: int = 0
 
     @property
     def total_rows(self) -> int:
@@ -96,6 +107,8 @@ class State(Drawn):
             "fingerprint_method": self.fingerprint_method,
             "default_schema": self.default_schema,
             "schema_dump": self.schema_dump and self.schema_dump.to_document(),
+            "rows": self.rows,
+            "seed": self.seed,
             "frames": {name: encode_frame(spec, getattr(self, name)) for name, spec in _FRAMES.items()},
         }
 
@@ -125,6 +138,8 @@ class State(Drawn):
                 fingerprint_method=document["fingerprint_method"],
                 default_schema=document["default_schema"],
                 schema_dump=SchemaDigest.from_document(document.get("schema_dump")),
+                rows=document.get("rows", "exact"),
+                seed=document.get("seed", 0),
                 **{name: decode_frame(spec, document["frames"][name]) for name, spec in _FRAMES.items()},
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:

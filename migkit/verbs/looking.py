@@ -16,7 +16,7 @@ from migkit.state import capture as capturing
 from migkit.state import comparison, row_comparison
 from migkit.state.comparison import Comparison
 from migkit.state.row_results import DEFAULT_LIMIT, RowComparison
-from migkit.state.snapshot import State, load_state
+from migkit.state.snapshot import RowsMode, State, load_state
 from migkit.verbs.arguments import AnyDatabase
 from migkit.workflow.evidence import MANIFEST, load_evidence
 from migkit.workflow.rehearsal import Rehearsal
@@ -27,6 +27,8 @@ def capture(
     *,
     schemas: Sequence[str] | None = None,
     like: State | None = None,
+    rows: RowsMode | None = None,
+    seed: int | None = None,
     progress: Progress | None = None,
 ) -> State:
     """Capture everything that is true of a database at one instant; nothing is written.
@@ -39,6 +41,13 @@ def capture(
         The schemas to look at; by default all that are not the engine's own.
     like : State, optional
         An earlier state of this database, whose keys and key ranges are used again.
+    rows : {"exact", "sample", "estimate"}, optional
+        Which rows to read; by default as `like` did, else all. ``"sample"`` counts every row, and digests about one key
+        segment in sixteen of tables above 100,000 rows that have a key. ``"estimate"`` reads no row. What was not read
+        is listed in ``unchecked`` of the state and of every comparison it takes part in; such a comparison can pass,
+        and is never ``identical``.
+    seed : int, optional
+        What chooses the segments of a sample; by default 0. With `like`, its segments are read again.
     progress : Progress, optional
         Where to tell how far it is; by default a bar or lines on the standard error stream.
 
@@ -60,7 +69,9 @@ def capture(
     0
     """
     with reached(db) as database:
-        return capturing.capture(database, schemas=schemas, like=like, progress=progress or default_progress())
+        return capturing.capture(
+            database, schemas=schemas, like=like, rows=rows, seed=seed, progress=progress or default_progress()
+        )
 
 
 def compare(before: State | str | Path, after: State | str | Path, *, allow: Iterable[str] = ()) -> Comparison:

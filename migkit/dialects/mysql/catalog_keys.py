@@ -76,9 +76,7 @@ def _part(row: Row) -> str:
     return name + length + (" DESC" if row["collation"] == "D" else "")
 
 
-def _row_keys(
-    parts: Mapping[Name, list[Row]], nullable: Mapping[Name, bool]
-) -> dict[tuple[str, str], tuple[str, ...]]:
+def _row_keys(parts: Mapping[Name, list[Row]], nullable: Mapping[Name, bool]) -> dict[tuple[str, str], tuple[str, ...]]:
     """Choose the primary key, else the first unique index over whole columns that are never NULL."""
     keys: dict[tuple[str, str], tuple[str, ...]] = {}
     for (schema, table, name), rows in sorted(parts.items(), key=lambda item: item[0][2] != "PRIMARY"):
@@ -91,9 +89,7 @@ def _row_keys(
     return keys
 
 
-def _constraints(
-    reader: Reader, parts: Mapping[Name, list[Row]], foreign_keys: Mapping[Name, ForeignKey]
-) -> list[Row]:
+def _constraints(reader: Reader, parts: Mapping[Name, list[Row]], foreign_keys: Mapping[Name, ForeignKey]) -> list[Row]:
     checks = _checks(reader)
     rules = _rules(reader)
     rows = []

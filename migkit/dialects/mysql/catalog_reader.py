@@ -98,6 +98,8 @@ class Reader:
         try:
             # In a session of its own: where the table is no InnoDB's, a transaction that read it has no savepoints.
             with self.connection.engine.connect() as beside:
+                beside.detach()
+                execute(beside, "SET SESSION sql_mode = ''")
                 return _rows(beside, sql)
         except DBAPIError as error:
             if is_permission_error(error):
@@ -112,7 +114,7 @@ class Reader:
 
 def _rows(connection: Connection, sql: str) -> list[Row]:
     result = execute(connection, sql)
-    names = [name.lower() for name in result.keys()]
+    names = [name.lower() for name in tuple(result.keys())]
     return [dict(zip(names, _texts(cells), strict=True)) for cells in result]
 
 

@@ -45,7 +45,7 @@ def integer_key_range(connection: Connection, content: TableContent) -> tuple[in
 
 def content_tasks(content: TableContent) -> list[Share]:
     """Divide a table into shares of its key ranges; what is small, or has no integer key, is read in one."""
-    if content.shift is None or (content.pages or 0) <= SMALL_PAGES:
+    if content.shift is None or content.within or (content.pages or 0) <= SMALL_PAGES:
         return [Share(0, 1)]
     return [Share(number, SHARES) for number in range(SHARES)]
 

@@ -79,6 +79,10 @@ class PostgreSQL(Dialect):
         """Open read-only sessions that share one exported snapshot."""
         return sessions.snapshot(engine, workers)
 
+    def one_reading(self, connection: Connection) -> AbstractContextManager[None]:
+        """Read behind a savepoint, and go back to it."""
+        return sessions.given_back(connection)
+
     def read_catalog(self, connection: Connection, schemas: Sequence[str] | None) -> Catalog:
         """Read all schema facts with a fixed number of queries."""
         return catalog.read_catalog(connection, schemas)
