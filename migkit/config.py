@@ -69,12 +69,13 @@ class Config(_Section):
         try:
             return self.databases[alias]
         except KeyError:
-            where = str(self.path) if self.path else f"no {FILE_NAME} was found here or above"
+            missing = "" if self.path else f"No {FILE_NAME} was found here or above. "
+            next_step = _suggest(alias, [*self.databases, "embedded"])
+            next_step = next_step or "Add [databases.NAME] with a url, or give a database URL such as sqlite:///app.db."
             raise ConfigError(
                 f"There is no database called {alias!r}",
-                where=where,
-                next_step=_suggest(alias, [*self.databases, "embedded"])
-                or "Add [databases.NAME] with a url, or give a database URL such as sqlite:///app.db.",
+                where=str(self.path) if self.path else None,
+                next_step=missing + next_step,
             ) from None
 
 

@@ -17,11 +17,11 @@ from migkit import embedded
 from migkit.config import Config, DatabaseConfig, load_config
 from migkit.dialects import dialect_for
 from migkit.dialects.base import Dialect
-from migkit.dialects.postgresql.scratch import ensure_database
+from migkit.dialects.places import Place
 from migkit.display.card import Card
 from migkit.display.results import DrawnInNotebooks, database_card
-from migkit.errors import ConfigError
-from migkit.redaction import MASK, redact, register_secret
+from migkit.errors import ConfigError, MigkitError
+from migkit.redaction import MASK, redact_url, register_secret
 
 _SECRET_QUERY_KEYS = ("password", "passwd", "sslpassword", "passphrase", "token", "secret")
 
@@ -132,15 +132,17 @@ def connect(target: str | URL | Engine | Database, *, config: Config | None = No
     """
     if isinstance(target, Database):
         return target
-    if isinstance(target, Engine):
-        return _reach(target.url, DatabaseConfig(url=""), None, engine=target)
-    if isinstance(target, URL) or "://" in target:
-        return _reach(_parse(target), DatabaseConfig(url=""), None)
     config = config or load_config()
+    if isinstance(target, Engine):
+        return _reach(target.url, *_protection(target.url, config), engine=target)
+    if isinstance(target, URL) or "://" in target:
+        url = _parse(target)
+        return _reach(url, *_protection(url, config))
     server, _, name = target.partition(":")
     if server == "embedded" and target not in config.databases:
         name = name or embedded.DEFAULT_DATABASE
-        reached = _reach(ensure_database(embedded.server_url(), name), DatabaseConfig(url=""), name)
+        home = embedded.server_url()
+        reached = _reach(dialect_for(home).ensure_database(home, name), DatabaseConfig(url=""), name)
         # Its socket lies somewhere else on every machine; this is what can be typed again.
         return replace(reached, url=f"embedded:{name}")
     entry = config.database(target)
@@ -188,13 +190,37 @@ def _with_password(url: URL, entry: DatabaseConfig, alias: str) -> URL:
     return url.set(password=_resolve(entry.password, alias)) if entry.password else url
 
 
+def _protection(url: URL, config: Config) -> tuple[DatabaseConfig, str | None]:
+    """Return the protected alias that leads to the same database, so that no other name leads past it."""
+    protected = {alias: entry for alias, entry in config.databases.items() if entry.protected}
+    place = dialect_for(url).place(url) if protected else None
+    for alias, entry in protected.items():
+        if place is not None and _place_of(entry, alias) == place:
+            return entry, alias
+    return DatabaseConfig(url=""), None
+
+
+def _place_of(entry: DatabaseConfig, alias: str) -> Place | None:
+    try:
+        url = _parse(_resolve(entry.url, alias))
+        return dialect_for(url).place(url)
+    except MigkitError:  # An alias that leads nowhere is told when it is asked for.
+        return None
+
+
 def _parse(url: str | URL) -> URL:
     try:
-        return make_url(url)
-    except ArgumentError:
-        raise ConfigError(
-            "This is not a database URL", where=redact(str(url)), next_step="Example: postgresql://user@host:5432/name"
-        ) from None
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise _no_url(url, "Example: postgresql://user@host:5432/name") from None
+    if "@" in (parsed.host or ""):
+        register_secret(parsed.password)
+        raise _no_url(url, 'Write "@" in a password as %40, and "/" as %2F.')
+    return parsed
+
+
+def _no_url(url: str | URL, next_step: str) -> ConfigError:
+    return ConfigError("This is not a database URL", where=redact_url(str(url)), next_step=next_step)
 
 
 def mask_url(url: URL) -> str:

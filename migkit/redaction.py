@@ -16,14 +16,41 @@ MASK = "***"
 
 _secret_forms: set[str] = set()
 
-_SECRET_KEYS = r"(?:password|passwd|pwd|sslpassword|secret|token|api_?key|passphrase)"
-# user:password@host in any URL; the user may be empty.
-_USERINFO = re.compile(r"(?P<head>[a-z][a-z0-9+.\-]*://[^\s/@:'\"]*:)(?P<secret>[^\s/'\"]+?)(?=@)", re.IGNORECASE)
-# ?password=…, &sslpassword=…, and libpq's "password=…" / "password='…'".
-_KEYWORD = re.compile(
-    rf"(?P<head>(?<![A-Za-z0-9]){_SECRET_KEYS}\s*=\s*)(?P<secret>'(?:[^'\\]|\\.)*'|[^\s&'\";,)]+)",
+# What stands before the name of a password matters as little as what it is called: PGPASSWORD, MASTER_PASSWORD.
+_SECRET_KEYS = r"(?<![A-Za-z0-9])(?:\w{0,40}(?:password|passwd|pwd)|secret|token|api_?key|passphrase)(?!\w)"
+# user:password@host in any URL, also in one that is mistyped (scheme:/…, scheme//…, sql:…), up to the last "@" before
+# space or a quote: passwords that should have been percent-encoded hold "/" and "@". A port and a path are no password.
+_USERINFO = re.compile(
+    r"(?P<head>(?:(?<![a-z])(?!https?://[^\s/@:'\"]*:\d{1,5}/)[a-z][a-z0-9+.\-]{0,40}:/+|(?<!:)//"
+    r"|(?<![a-z])[a-z+]{0,20}(?:sql|maria|postgres)[a-z0-9+]{0,20}:(?=[^:]))"
+    r"[^\s/:'\"]{0,200}:)(?P<secret>[^\s'\"]{1,2048})(?=@)",
     re.IGNORECASE,
 )
+_WHOLE_USERINFO = re.compile(r"(?P<head>^[^:/]*:?/*[^:/]*:)(?P<secret>.+)(?=@)", re.DOTALL)
+# Text in single quotes (an escaped quote may be the end, so all up to the last one goes), also within a program's text;
+# what is not closed ends with the word.
+_SINGLE = (
+    r"\\'.{0,300}?\\'|(?:[EN]|U&)?'(?:[^'\\]|''|\\[^'])*(?:\\'(?:[^<\n]{0,2000}')?|')|'[^\s'<]+"
+    r"|\$(?P<tag>\w{0,60})\$.{0,300}?\$(?P=tag)\$"
+)
+_DOUBLE = r"""\\".{0,300}?\\"|"(?:[^"\\]|""|\\.)*\""""
+# PASSWORD 'x' and its like, of roles, servers and user mappings; a type or a condition after the name is no secret.
+_SQL_WORD = re.compile(
+    rf"(?P<head>{_SECRET_KEYS}\s+"
+    rf"|\b(?:CREATE|ALTER)\s+(?:ROLE|USER|GROUP)\b[^;']{{0,300}}?\bPASSWORD\s*)(?P<secret>{_SINGLE})",
+    re.IGNORECASE | re.DOTALL,
+)
+# Where only a secret can follow, whatever its quotes.
+_SQL_CLAUSE = re.compile(
+    r"(?P<head>\bIDENTIFIED\s+(?:(?:WITH|VIA)\s+\S+\s+)?(?:BY|AS|USING)\s*(?:PASSWORD\s*\(?\s*)?"
+    r"|\bREPLACE\s+|\bPASSWORD\s*\(\s*|\bPASSWORD\s+FOR\s+[^=;]{1,200}?\s{0,9}(?:=|\bTO\b)\s*"
+    r"|\bOPTIONS\s*\([^;]{0,300}?\bPASSWORD\s+"
+    rf"|{_SECRET_KEYS}[\"']?\s*(?:=>?|:)\s*(?:\w+\s*\(\s*)?)(?P<secret>{_SINGLE}|{_DOUBLE})",
+    re.IGNORECASE | re.DOTALL,
+)
+# ?password=…, &sslpassword=…, libpq's and the environment's "password=…".
+_KEYWORD = re.compile(rf"(?P<head>{_SECRET_KEYS}\s*=\s*)(?!NULL\b)(?P<secret>[^\s&'\";,)]+)", re.IGNORECASE)
+_PATTERNS = (_USERINFO, _SQL_WORD, _SQL_CLAUSE, _KEYWORD)
 
 
 def register_secret(secret: str | None) -> None:
@@ -74,5 +101,16 @@ def redact(text: str) -> str:
     for form in sorted(_secret_forms, key=len, reverse=True):
         if form in text:
             text = text.replace(form, MASK)
-    text = _USERINFO.sub(lambda match: match["head"] + MASK, text)
-    return _KEYWORD.sub(lambda match: match["head"] + MASK, text)
+    for pattern in _PATTERNS:
+        text = pattern.sub(_masked, text)
+    return text
+
+
+def redact_url(url: str) -> str:
+    """Return a URL that cannot be parsed without its password, whatever that holds: spaces and quotes, too."""
+    return redact(_WHOLE_USERINFO.sub(_masked, url))
+
+
+def _masked(match: re.Match[str]) -> str:
+    # Double quotes stay, so that what was JSON is JSON afterwards.
+    return match["head"] + (f'"{MASK}"' if match["secret"].startswith('"') else MASK)

@@ -9,6 +9,7 @@ from sqlalchemy import create_engine, make_url
 
 from migkit.config import Config, load_config
 from migkit.database import Database, connect, mask_url
+from migkit.dialects import dialect_for
 from migkit.errors import ConfigError, ConnectionFailed, MigkitError, UnsupportedFeature
 
 
@@ -83,3 +84,81 @@ def test_an_unknown_alias_is_an_error_not_a_file(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(ConfigError, match="There is no database called 'stagin'"):
         connect("stagin")
     assert load_config() == Config()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql:/u:sec/ret@host/db",
+        "postgresql//u:sec/ret@host/db",
+        "postgresql://u:sec/r@et@host/db",
+        "postgresql://u:sec/ret@host:port/db",
+        "postgresql://u:sec ret@host:port/db",
+    ],
+)
+def test_a_url_that_cannot_be_read_is_one_sentence_without_its_password(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        connect(url)
+    assert "sec" not in str(caught.value)
+    assert "ret" not in str(caught.value)
+
+
+def test_a_port_that_is_no_number() -> None:
+    with pytest.raises(ConfigError, match="not a database URL"):
+        connect("postgresql://x@host:port/a")
+
+
+def test_a_protected_database_is_protected_by_whatever_name(tmp_path: Path) -> None:
+    path, link = tmp_path / "app.db", tmp_path / "other name.db"
+    path.touch()
+    link.symlink_to(path)
+    config = Config.model_validate(
+        {
+            "databases": {
+                "lost": {"url": "env:NOT_SET_ANYWHERE", "protected": True},
+                "production": {"url": f"sqlite:///{path}", "protected": True},
+            }
+        }
+    )
+    engine = create_engine(f"sqlite:///{link}")
+    for target in (f"sqlite:///{path}", f"sqlite:///{link}", make_url(f"sqlite:///file:{path}?uri=true"), engine):
+        with connect(target, config=config) as database:
+            assert database.protected
+            assert database.name == "production"
+    (tmp_path / "another.db").touch()
+    with connect(f"sqlite:///{tmp_path / 'another.db'}", config=config) as database:
+        assert not database.protected
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("postgresql://a:x@DB.example/app", "postgresql+psycopg://b@db.example:5432/app?sslmode=require", True),
+        ("postgresql://localhost/app", "postgresql://u@127.0.0.1:5432/app", True),
+        ("postgresql:///app?host=/tmp&port=5433", "postgresql://localhost:5433/app", True),
+        ("mysql://u@db/app", "mariadb+pymysql://v@db:3306/app", True),
+        ("postgresql://db/app", "postgresql://db/app2", False),
+        ("postgresql://db/app", "postgresql://db:5433/app", False),
+        ("postgresql://db/app", "mysql://db/app", False),
+        ("sqlite://", "sqlite://", False),
+    ],
+)
+def test_what_is_the_same_place(one: str, other: str, same: bool) -> None:
+    places = [dialect_for(make_url(url)).place(make_url(url)) for url in (one, other)]
+    assert (places[0] is not None and places[0] == places[1]) is same
+
+
+def test_an_engine_without_a_place_to_make_databases_says_so(tmp_path: Path) -> None:
+    url = make_url(f"sqlite:///{tmp_path / 'app.db'}")
+    with pytest.raises(UnsupportedFeature, match="makes no databases of SQLite"):
+        dialect_for(url).ensure_database(url, "x")
+
+
+def test_a_missing_configuration_is_told_after_the_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        connect("stagin")
+    assert str(caught.value).startswith("There is no database called 'stagin'. No migkit.toml was found here or above.")

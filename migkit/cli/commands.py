@@ -8,7 +8,7 @@ from typing import Literal
 
 import click
 
-from migkit import verbs
+from migkit import frames, verbs
 from migkit.cli.documents import (
     comparison_document,
     dry_run_document,
@@ -296,9 +296,12 @@ def _say_rehearsal(trial: Rehearsal) -> None:
         "",
         Line(GOOD if trial.passed else BAD, f"{trial.status.upper()} in {duration(trial.seconds)}. {trial.explain()}"),
     )
-    say(f"  Not checked: {count(len(trial.unchecked))} things, listed in the evidence.")
     if trial.evidence:
+        say(f"  Not checked: {count(len(trial.unchecked))} things, listed in the evidence.")
         say(f"  Evidence: {trial.evidence}")
+    else:
+        say("  Not checked:")
+        say(*(f"    {row['what']}: {row['why']}" for row in frames.UNCHECKED.rows(trial.unchecked)))
 
 
 @click.command()

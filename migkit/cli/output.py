@@ -30,7 +30,17 @@ def say_all(lines: Iterable[Line]) -> None:
 
 def say_json(document: Mapping[str, Any]) -> None:
     """Print a result as one JSON document."""
-    click.echo(redact(json.dumps(document, ensure_ascii=False, indent=2, default=str)))
+    # A mask may swallow quotes of the text it stands in, but never those of JSON.
+    plain = json.loads(json.dumps(document, default=str))
+    click.echo(json.dumps(_redacted(plain), ensure_ascii=False, indent=2))
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {redact(key): _redacted(one) for key, one in value.items()}
+    return [_redacted(one) for one in value] if isinstance(value, list) else value
 
 
 def complain(message: str) -> None:

@@ -60,13 +60,17 @@ def clone(
 def _clone(db: Database, into: str | URL | Database | None, schema_only: bool, progress: Progress) -> Database:
     dialect = db.dialect
     home = _home(db, into)
-    url = dialect.create_scratch(home, PREFIX + secrets.token_hex(6))
+    name = PREFIX + secrets.token_hex(6)
     progress.begin(f"Cloning {db.name}" if not schema_only else f"Copying the schema of {db.name}")
+    # Known before it is made: Ctrl-C may come between the making and the answer.
+    url = home.set(database=name) if home else None
     try:
+        url = dialect.create_scratch(home, name)
         dialect.copy(db.engine.url, url, schema_only=schema_only, progress=progress)
         return _as_database(db, dialect, url)
     except BaseException as error:
-        _drop_quietly(dialect, url)
+        if url is not None:
+            _drop_quietly(dialect, url)
         if isinstance(error, SQLAlchemyError | OSError):
             raise CloneFailed(f"The clone failed: {error}", where=db.name) from error
         raise

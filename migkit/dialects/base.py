@@ -8,7 +8,7 @@ A dialect is stateless; every method takes the connection or engine it works on.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from sqlalchemy import URL, Connection, Engine
 
+from migkit.dialects.places import Place, server_place
 from migkit.dialects.readings import Part as Part
 from migkit.dialects.readings import RowDigest as RowDigest
 from migkit.dialects.readings import RowValues as RowValues
@@ -139,6 +140,8 @@ class Dialect(ABC):
         How tables can be altered, cheapest first; empty where the engine knows no such thing.
     drops_index_on_table : bool
         ``DROP INDEX`` names the table, because each table has index names of its own.
+    outside_database : tuple of (str, str)
+        What a migration can change that no look at the database shows, and why.
     """
 
     name: str
@@ -155,6 +158,8 @@ class Dialect(ABC):
     dump_tool: str = "the engine's own tool"
     algorithms: tuple[str, ...] = ()
     drops_index_on_table: bool = False
+    default_port: int | None = None
+    outside_database: tuple[tuple[str, str], ...] = ()
 
     # --- connecting -------------------------------------------------------------------------------------------------
 
@@ -282,6 +287,22 @@ class Dialect(ABC):
     def must_run_outside_transaction(self, sql: str) -> bool:
         """Tell whether the engine refuses this statement inside a transaction."""
 
+    def neighbours(self, connection: Connection) -> frozenset[str]:
+        """Return the names of other databases that a statement in this session could change just by naming them."""
+        return frozenset()
+
+    def reaches_beyond_database(self, sql: str, neighbours: Collection[str] = ()) -> bool:
+        """Tell whether a text holds a statement that changes the server, its files, or one of its other databases.
+
+        Parameters
+        ----------
+        sql : str
+            One or several statements.
+        neighbours : collection of str
+            What :meth:`neighbours` returned.
+        """
+        return False
+
     def has_open_transaction(self, connection: Connection, *, ask: bool = False) -> bool:
         """Tell whether what the session did may still be rolled back, on engines that commit by themselves.
 
@@ -338,6 +359,10 @@ class Dialect(ABC):
     def create_scratch(self, home: URL | None, name: str) -> URL:
         """Create an empty database called `name` and return its URL."""
 
+    def ensure_database(self, home: URL, name: str) -> URL:
+        """Return the URL of a database that is to stay on the server of `home`, created if it is not there yet."""
+        raise UnsupportedFeature(f"migkit makes no databases of {self.label} that stay")
+
     @abstractmethod
     def list_scratch(self, home: URL | None) -> list[str]:
         """Return the names of scratch databases that exist on `home`; what a crash left behind shows here."""
@@ -353,3 +378,7 @@ class Dialect(ABC):
     def database_name(self, url: URL) -> str:
         """Return what people call the database at this URL."""
         return url.database or self.label
+
+    def place(self, url: URL) -> Place | None:
+        """Return where the database is, written alike for every URL that leads to it; ``None`` where none can."""
+        return server_place(url, self.default_port)

@@ -20,6 +20,7 @@ _INTACT_CONTENT = ("intact", "retyped", None)
 _UNKNOWN_CONTENT = ("not compared", "unproven", "not read", "sampled")
 _DEFAULT_SCHEMAS = ("", "public", "main", "dbo", None)
 _DETAIL_LIMIT = 160
+_FINDING_LIMIT = 300
 
 Row = Mapping[str, Any]
 
@@ -181,7 +182,8 @@ def _orphan_line(row: Row) -> Line:
 def finding_lines(findings: pd.DataFrame) -> list[Line]:
     """Return one line per finding (:data:`migkit.frames.FINDINGS`)."""
     return [
-        Line(SIGNS.get(row["severity"], NOTE), f"{row['what']} [{row['id']}]") for row in frames.FINDINGS.rows(findings)
+        Line(SIGNS.get(row["severity"], NOTE), f"{shorten(row['what'], _FINDING_LIMIT)} [{row['id']}]")
+        for row in frames.FINDINGS.rows(findings)
     ]
 
 

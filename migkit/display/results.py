@@ -30,7 +30,6 @@ from migkit.display.lines import (
     table_lines,
 )
 from migkit.display.units import count, duration, plural, signed
-from migkit.framing import plain
 
 # Characters of a value that a card begins to look at; its tables show fewer.
 _LONGEST_SHOWN = 1_000

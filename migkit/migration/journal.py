@@ -178,7 +178,7 @@ class Journal:
             {
                 MARKER_COLUMN: self.attempt,
                 "number": one.number,
-                "sql": one.sql.replace("\x00", "\\0"),
+                "sql": redact(one.sql).replace("\x00", "\\0"),
                 "started_at": encode_instant(one.started_at) if one.started_at else None,
                 "ended_at": None if outcome else _end(one),
                 "outcome": outcome or one.outcome,

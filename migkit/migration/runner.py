@@ -33,6 +33,7 @@ from migkit.migration.results import Run, RunInterrupted
 from migkit.migration.schema_marks import read_marks
 from migkit.migration.sessions import session_engine
 from migkit.migration.supervision import RunStopped, Supervisor
+from migkit.observe.confinement import Confinement
 from migkit.observe.recorder import Recorder, TransactionLost
 from migkit.observe.watcher import Watcher
 from migkit.progress import SILENT, Progress
@@ -48,6 +49,7 @@ def run(
     lock_timeout: float | None = None,
     progress: Progress = SILENT,
     journal: bool = True,
+    confined: bool = False,
 ) -> Run:
     """Execute a migration one way.
 
@@ -67,6 +69,8 @@ def run(
         Told of every statement that changes something.
     journal : bool
         Write the attempt into ``migration_log``.
+    confined : bool
+        Send nothing that reaches beyond the database: it is a clone, and its server may be the source's.
 
     Returns
     -------
@@ -83,6 +87,8 @@ def run(
         person can decide how to take it back (:class:`~migkit.migration.half_applied.OnlyAPersonCanDecide`).
     CaptureFailed
         If the schema before the run cannot be read, on engines that commit at every DDL statement; nothing was run.
+    ReachesBeyond
+        If the run is confined and came to such a statement; that was not sent, nor anything after it.
     RunInterrupted
         On Ctrl-C, after the run was cancelled on the server; carries the Run.
     """
@@ -97,7 +103,7 @@ def run(
     before = read_marks(db).to_text() if journal and direction == "up" and not db.dialect.transactional_ddl else None
     with ExitStack() as stack:
         log = stack.enter_context(Journal(db, migration, direction, before)) if journal else None
-        execution = _Execution(migration, db, direction, timeout, lock_timeout, progress, log, half)
+        execution = _Execution(migration, db, direction, timeout, lock_timeout, progress, log, half, confined)
         return execution.to_the_end()
 
 
@@ -137,6 +143,7 @@ class _Execution:
         progress: Progress,
         journal: Journal | None,
         half: HalfApplied | None,
+        confined: bool,
     ) -> None:
         self.migration = migration
         self.db = db
@@ -147,7 +154,9 @@ class _Execution:
         self.half = half
         self.aftermath: Aftermath | None = None
         self.supervisor = Supervisor(timeout, lambda: self.recorder.busy)
+        self.confinement = Confinement(db.dialect) if confined else None
         self.recorder = Recorder(db.dialect, progress=progress, sink=journal, before_each=self._before_each)
+        self.recorder.confinement = self.confinement
         self.watcher: Watcher | None = None
 
     def to_the_end(self) -> Run:
@@ -157,6 +166,9 @@ class _Execution:
         if failure is None and self.supervisor.has_cancelled:
             # Outside transactions, a statement that was cancelled may end as if nothing had happened.
             failure = RunStopped(self.supervisor.reason)
+        if self.confinement is not None and self.confinement.refusal is not None:
+            # Whatever the migration made of it.
+            failure = self.confinement.refusal
         seconds = time.perf_counter() - begun
         error = self._explain(failure) if failure is not None else self._look_after()
         interrupted = self.supervisor.reason == "interrupted"
@@ -196,6 +208,8 @@ class _Execution:
                     dialect.set_lock_timeout(connection, self.lock_timeout)
                 self.supervisor.cancel = dialect.canceller(connection)
                 number = dialect.session_id(connection)
+                if self.confinement is not None:
+                    self.confinement.look_around(connection)
                 connection.commit()
         except (SQLAlchemyError, OSError) as error:
             raise dialect.explain_connect_error(error, engine.url) from error

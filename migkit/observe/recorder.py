@@ -15,6 +15,7 @@ from sqlalchemy.engine import ExceptionContext, ExecutionContext
 
 from migkit.dialects.base import Dialect, SessionObserver
 from migkit.errors import MigkitError
+from migkit.observe.confinement import Confinement
 from migkit.observe.describing import statement_kind, strip_comments
 from migkit.observe.parameters import with_parameters
 from migkit.observe.statements import (
@@ -61,6 +62,8 @@ class Recorder:
     def __init__(
         self, dialect: Dialect, *, progress: Progress, sink: StatementSink | None, before_each: Callable[[], None]
     ) -> None:
+        # Asked whether a statement may be sent at all.
+        self.confinement: Confinement | None = None
         self.where: str | None = None
         self.entries: list[Statement] = []
         self.transactions = 0
@@ -174,6 +177,8 @@ class Recorder:
         _many: bool,
     ) -> None:
         text = as_written(sql, connection, context)
+        if self.confinement is not None and not self._quiet:
+            self.confinement.check(text, self.where)
         if self._quiet or BEGINS.match(strip_comments(text)):
             # A dialect's engine sends BEGIN itself; what counts is the first statement after it.
             return

@@ -26,6 +26,7 @@ from migkit.state.schema_digest import SchemaReading
 from migkit.state.snapshot import RowsMode, State, TableName
 
 _NEXT_STEP = "Nothing was left behind; capture again."
+_LEFT_OUT = {"why": "only these were asked for"}
 _CATALOG_ONLY = frozenset({"key", "pages"})
 
 
@@ -71,32 +72,36 @@ def capture(
     CaptureFailed
         If the connection is lost, or a table is changed or dropped meanwhile.
     """
-    dialect = db.dialect
     progress.begin(f"Capturing {db.name}")
-    captured_at = datetime.now(UTC)
-    schemas = schemas or db.schemas
     rows = rows or (like.rows if like else "exact")
     seed = seed if seed is not None else like.seed if like else 0
-    dump = SchemaReading(dialect)
     try:
-        with dialect.snapshot(db.engine, dialect.capture_workers) as sessions, dump.beside(sessions[0], schemas):
-            catalog = without_bookkeeping(dialect.read_catalog(sessions[0], schemas))
-            plans = plan_tables(dialect, sessions[0], catalog, like)
-            samples = sampled(dialect, sessions[0], plans, rows, seed, like)
-            reading = _Reading(dialect, catalog, samples, progress, db.name)
-            reading.run(sessions)
-            _require_unreplaced(db, sessions[0])
+        return _capture(db, schemas or db.schemas, like, rows, seed, progress)
     except SQLAlchemyError as error:
         raise CaptureFailed(
-            f"The capture was broken off: {dialect.explain_error(error)}",
+            f"The capture was broken off: {db.dialect.explain_error(error)}",
             where=db.name,
             next_step=_NEXT_STEP,
         ) from error
     finally:
         progress.close()
-    state = _state(db, captured_at, catalog, reading, dump)
-    left_out = frames.UNCHECKED.build([*frames.UNCHECKED.rows(state.unchecked), *unchecked(samples, seed)])
-    return replace(state, rows=rows, seed=seed, unchecked=left_out)
+
+
+def _capture(
+    db: Database, schemas: Sequence[str] | None, like: State | None, rows: RowsMode, seed: int, progress: Progress
+) -> State:
+    dialect = db.dialect
+    captured_at = datetime.now(UTC)
+    dump = SchemaReading(dialect)
+    with dialect.snapshot(db.engine, dialect.capture_workers) as sessions, dump.beside(sessions[0], schemas):
+        catalog = without_bookkeeping(dialect.read_catalog(sessions[0], schemas))
+        plans = plan_tables(dialect, sessions[0], catalog, like)
+        samples = sampled(dialect, sessions[0], plans, rows, seed, like)
+        reading = _Reading(dialect, catalog, samples, progress, db.name)
+        reading.run(sessions)
+        _require_unreplaced(db, sessions[0])
+    reading.unchecked += unchecked(samples, seed)
+    return replace(_state(db, captured_at, schemas, catalog, reading, dump), rows=rows, seed=seed)
 
 
 def _require_unreplaced(db: Database, connection: Connection) -> None:
@@ -217,7 +222,12 @@ class _Reading:
 
 
 def _state(
-    db: Database, captured_at: datetime, catalog: Catalog, reading: _Reading, dump: SchemaReading
+    db: Database,
+    captured_at: datetime,
+    schemas: Sequence[str] | None,
+    catalog: Catalog,
+    reading: _Reading,
+    dump: SchemaReading,
 ) -> State:
     segments = [row for totals in reading.totals.values() for row in totals.segment_rows()]
     samples = {(one.plan.content.schema, one.plan.content.table): one for one in reading.samples}
@@ -226,6 +236,7 @@ def _state(
         for table, totals in reading.totals.items()
         for partition, rows in totals.partitions.items()
     }
+    left_out = [_LEFT_OUT | {"what": f"schemas other than {', '.join(schemas)}"}] if schemas else []
     return State(
         database=db.name,
         server=db.server,
@@ -240,7 +251,7 @@ def _state(
         objects=frames.OBJECTS.build(catalog.objects),
         orphans=frames.ORPHANS.build(_orphan_row(key, reading) for key in catalog.foreign_keys),
         segments=frames.SEGMENTS.build(segments),
-        unchecked=frames.UNCHECKED.build([*catalog.unchecked, *reading.unchecked, *dump.unchecked]),
+        unchecked=frames.UNCHECKED.build([*left_out, *catalog.unchecked, *reading.unchecked, *dump.unchecked]),
         schema_dump=dump.digest,
     )
 

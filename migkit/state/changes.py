@@ -9,6 +9,7 @@ from typing import Literal
 from migkit.dialects.base import Row
 from migkit.framing import FrameSpec
 from migkit.state.renames import Renames
+from migkit.state.segments import TableName
 
 Change = Literal["unchanged", "added", "removed", "changed", "renamed"]
 
@@ -83,7 +84,12 @@ def pair_rows(
     new = {tuple(row[name] for name in spec.keys): row for row in after}
     facts = [fact for fact in spec.facts if fact not in ignore]
     return [
-        Pair(key, old.get(key), new.get(key), _differences(old.get(key), new.get(key), facts, renames))
+        Pair(
+            key,
+            old.get(key),
+            new.get(key),
+            _differences(_owner(spec, new.get(key)), old.get(key), new.get(key), facts, renames),
+        )
         for key in sorted(old.keys() | new.keys(), key=lambda key: tuple(part or "" for part in key))
     ]
 
@@ -99,20 +105,29 @@ def _renamed_key(spec: FrameSpec, row: Row, renames: Renames) -> tuple[str, ...]
     return tuple(values[name] for name in spec.keys)
 
 
+# What a name in it would be a coincidence of.
+_NEVER_EXPLAINED = frozenset({"type", "kind", "nullable", "owner"})
+
+
 def _differences(
-    before: Row | None, after: Row | None, facts: Iterable[str], renames: Renames
+    owner: TableName | None, before: Row | None, after: Row | None, facts: Iterable[str], renames: Renames
 ) -> tuple[Difference, ...]:
     if before is None or after is None:
         return ()
     return tuple(
         Difference(fact, before[fact], after[fact])
         for fact in facts
-        if before[fact] != after[fact] and not _same_but_renamed(before[fact], after[fact], renames)
+        if before[fact] != after[fact]
+        and (fact in _NEVER_EXPLAINED or not _same_but_renamed(owner, before[fact], after[fact], renames))
     )
 
 
-def _same_but_renamed(before: object, after: object, renames: Renames) -> bool:
-    return isinstance(before, str) and isinstance(after, str) and renames.explains(before, after)
+def _same_but_renamed(owner: TableName | None, before: object, after: object, renames: Renames) -> bool:
+    return isinstance(before, str) and isinstance(after, str) and renames.explains(owner, before, after)
+
+
+def _owner(spec: FrameSpec, row: Row | None) -> TableName | None:
+    return (row["schema"], row["table"]) if row is not None and "table" in spec.keys else None
 
 
 def _shown(value: object) -> str:

@@ -14,6 +14,7 @@ from migkit.state.segments import (
     TableDigest,
     TableName,
     aligned,
+    appended_rows,
     comparable,
     compare_column,
     describe_segments,
@@ -153,6 +154,8 @@ class ContentComparison:
         if pair.before is None or pair.after is None:
             return ColumnFact(pair, None, "added" if pair.before is None else "removed")
         if not self._same_sample((schema, table)):
+            return ColumnFact(pair, renamed_from, "not compared")
+        if self._sample(self._new, (schema, table)) == NOTHING_READ:
             return ColumnFact(pair, renamed_from, "not read")
         if pair.before["fingerprint"] is None and pair.after["fingerprint"] is None:
             return ColumnFact(pair, renamed_from, "intact" if self._is_view((schema, table)) else "not compared")
@@ -160,17 +163,41 @@ class ContentComparison:
         if digests is None or pair.before["fingerprint"] is None or pair.after["fingerprint"] is None:
             return ColumnFact(pair, renamed_from, "not compared")
         old, new = digests
+        if not new.key:
+            return ColumnFact(pair, renamed_from, self._keyless_content(pair, renamed_from, digests), segments=(0,))
         result = compare_column(old.columns.get(renamed_from or column, {}), new.columns.get(column, {}))
         return self._column_fact(pair, renamed_from, result, new)
+
+    def _keyless_content(self, pair: Pair, renamed_from: str | None, digests: tuple[TableDigest, TableDigest]) -> str:
+        """Compare a column of a table without a key: rows are a multiset, so only whole rows can be compared."""
+        schema, table, column = pair.key
+        before = self._old.tables[self._old_names.get((schema, table), (schema, table))]
+        after = self._new.tables[schema, table]
+        old_columns = set(self._old.columns[before["schema"], before["table"]])
+        same_columns = renamed_from is None and old_columns == set(self._new.columns[schema, table])
+        intact = "retyped" if pair.difference("type") else "intact"
+        if same_columns and before["row_fingerprint"] == after["row_fingerprint"]:
+            return intact
+        proven = self.proven((schema, table))
+        if proven is not None and not proven.removed:
+            return intact
+        old, new = (
+            one.columns.get(name, {}) for one, name in zip(digests, (renamed_from or column, column), strict=True)
+        )
+        if proven is not None or (same_columns and before["rows"] == after["rows"]):
+            # Rows went and others came, or as many went as were to go: this column's values are among the changed ones.
+            replaced = proven is None or min(proven.added, proven.removed) > 0
+            return "changed" if replaced and old != new else intact
+        return "unproven"
 
     def _column_fact(
         self, pair: Pair, renamed_from: str | None, result: ColumnContent, digest: TableDigest
     ) -> ColumnFact:
         schema, table, column = pair.key
-        proven = self._proven.get((schema, table))
-        if proven is not None:
+        proven = self.proven((schema, table))
+        if proven is not None and digest.key:
             rows = proven.changed.get(column, 0)
-            result = ColumnContent("changed", result.segments) if rows else ColumnContent("intact")
+            result = replace(result, verdict="changed" if rows else "intact", segments=result.segments if rows else ())
         else:
             rows = None
         content: str = result.verdict
@@ -179,7 +206,18 @@ class ContentComparison:
         if content in ("intact", "retyped") and self._sample(self._new, (schema, table)) is not None:
             content = "sampled"
         where = describe_segments(digest, result.segments) or None
-        return ColumnFact(pair, renamed_from, content, where, rows, result.segments, digest.shift)
+        return ColumnFact(pair, renamed_from, content, where, rows, result.differing, digest.shift)
+
+    def proven(self, name: TableName) -> ProvenRows | None:
+        """Return what comparing rows has shown, where it accounts for the number of rows; else it proves nothing."""
+        proven = self._proven.get(name)
+        if proven is None:
+            return None
+        before = self._old.tables[self._old_names.get(name, name)]["rows"] or 0
+        after = self._new.tables[name]["rows"] or 0
+        digests = self._digests(name)
+        appended = appended_rows(digests[1]) if digests else 0
+        return proven if proven.added - proven.removed + appended == after - before else None
 
     def table(self, pair: Pair, columns: list[ColumnFact]) -> TableFact:
         """Sum up one table from its columns."""
@@ -195,27 +233,23 @@ class ContentComparison:
         for verdict in ("changed", "unproven", "not compared", "not read", "sampled"):
             if verdict in found:
                 return verdict
-        if self._rows_were_exchanged(pair, columns):
+        proven = self.proven((pair.key[0], pair.key[1]))
+        if proven is None and self._rows_were_exchanged(pair, columns):
             return "changed"
+        if proven is not None and proven.removed:
+            return "rows replaced" if proven.added else "rows removed"
         before, after = pair.before["rows"], pair.after["rows"]
+        if proven is not None and proven.added:
+            return "appended"
         return "appended" if (after or 0) > (before or 0) else "intact" if before == after else "rows removed"
 
     def _rows_were_exchanged(self, pair: Pair, columns: list[ColumnFact]) -> bool:
-        """Compare whole-row digests of a table without a key, where the columns are the same."""
+        """Compare whole rows of a table without a key, where the columns are the same."""
         if pair.before is None or pair.after is None:
             return False
         old, new = pair.before["row_fingerprint"], pair.after["row_fingerprint"]
-        if old is None or new is None or old == new:
-            return False
-        if all(fact.pair.before and fact.pair.after and not fact.pair.difference("position") for fact in columns):
-            return True
-        self.unchecked.append(
-            {
-                "what": f"which values stand in one row of {pair.key[1]}",
-                "why": "the table has no key, and its columns changed; each column's values are complete",
-            }
-        )
-        return False
+        same_columns = all(fact.pair.before and fact.pair.after for fact in columns)
+        return old is not None and new is not None and old != new and same_columns
 
     def _sample(self, contents: Contents, name: TableName) -> str | None:
         row = contents.tables.get(name)
@@ -226,12 +260,10 @@ class ContentComparison:
         """Tell whether both states read the same rows of a table, if any; list it where they did not."""
         before = self._sample(self._old, self._old_names.get(name, name))
         after = self._sample(self._new, name)
-        if before == after and after != NOTHING_READ:
-            return True
         if before != after and name not in self._other_samples:
             self._other_samples.add(name)
             self.unchecked.append({"what": f"rows of {name[1]}", "why": "the two states did not read the same rows"})
-        return False
+        return before == after
 
     def _is_view(self, name: TableName) -> bool:
         return name not in self._new.tables or self._new.tables[name]["kind"] in WITHOUT_OWN_CONTENT

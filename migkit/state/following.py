@@ -81,7 +81,10 @@ def find_gone(facts: ComparisonFacts) -> Gone:
     kept: dict[TableName, set[str]] = {}
     for fact in facts.columns:
         if fact.pair.before is not None:
-            (columns if fact.change == "removed" else kept).setdefault(fact.table, set()).add(fact.column)
+            # Constraints and indexes of before name columns as they were called before.
+            (columns if fact.change == "removed" else kept).setdefault(fact.table, set()).add(
+                fact.pair.before["column"]
+            )
     return Gone(
         tables=tables,
         labels=frozenset(facts.label(table) for table in tables),

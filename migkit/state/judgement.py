@@ -99,19 +99,25 @@ def _tables(facts: ComparisonFacts, declared: Declarations) -> Iterator[Finding]
         if fact.detail:
             yield rules.TABLE_CHANGED.finding(label, f"Table {label} changed: {fact.detail}")
         yield from _rows_lost(facts, fact, label, declared)
-        if fact.content == "changed" and not fact.pair.differences and not _column_changed(facts, fact):
-            yield rules.DATA_CHANGED.finding(label, f"Values of table {label} moved between rows")
+        yield from _rows_exchanged(facts, fact, label, declared)
 
 
 def _rows_lost(facts: ComparisonFacts, fact: TableFact, label: str, declared: Declarations) -> Iterator[Finding]:
+    if fact.change == "added" or (fact.pair.after or {}).get("kind") == "partition":
+        return
     proven = facts.proven.get(fact.name)
-    removed = proven.removed if proven else max(0, (fact.rows_before or 0) - (fact.rows_after or 0))
-    if fact.change == "added" or not removed or fact.pair.key is None:
-        return
-    if fact.pair.after and fact.pair.after["kind"] == "partition":
-        return
-    if not declared.covers("delete_rows", label):
+    removed = max(0, -fact.rows_diff)
+    if proven is not None and fact.pair.before and fact.pair.before["key"]:
+        removed = max(removed, proven.removed)
+    if removed and not declared.covers("delete_rows", label):
         yield rules.ROWS_LOST.finding(label, f"Table {label} lost {_rows(removed)}")
+
+
+def _rows_exchanged(facts: ComparisonFacts, fact: TableFact, label: str, declared: Declarations) -> Iterator[Finding]:
+    """Judge a table without a key whose rows are others although no column's values are."""
+    moved = fact.content in ("changed", "rows replaced") and not (fact.pair.before or {}).get("key")
+    if moved and not _column_changed(facts, fact) and not declared.covers("change_data", f"{label}.*"):
+        yield rules.DATA_CHANGED.finding(label, f"Values of table {label} moved between rows")
 
 
 def _column_changed(facts: ComparisonFacts, table: TableFact) -> bool:
@@ -130,7 +136,8 @@ def _columns(facts: ComparisonFacts, declared: Declarations) -> Iterator[Finding
                 yield rules.COLUMN_LOST.finding(where, f"Column {where} was removed")
             continue
         if fact.renamed_from:
-            yield rules.RENAMED.finding(where, f"Column {fact.renamed_from} was renamed to {where}")
+            old = f"{facts.label(fact.table)}.{fact.renamed_from}"
+            yield rules.RENAMED.finding(where, f"Column {old} was renamed to {fact.column}")
         yield from _column_content(fact, where, facts.label(fact.table), declared)
         yield from _column_definition(fact, where)
 
@@ -242,8 +249,12 @@ def _is_damage(pair: Pair) -> bool:
     if definition is None or pair.key[0] not in ("enum", "grant", "trigger", "policy"):
         return False
     if pair.key[0] in ("enum", "grant"):
-        return not _is_subsequence(str(definition.before).split(", "), str(definition.after).split(", "))
+        return not _is_subsequence(_parts(definition.before), _parts(definition.after))
     return "disabled" in str(definition.after).lower() and "disabled" not in str(definition.before).lower()
+
+
+def _parts(definition: object) -> list[str]:
+    return str(definition).strip("()").split(", ")
 
 
 def _is_subsequence(parts: Sequence[str], of: Sequence[str]) -> bool:

@@ -7,13 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 from migkit.dialects.base import Row
 from migkit.state.segments import TableDigest, TableName, aligned, alike
-
-_QUOTES = str.maketrans("", "", '"`[]')
 
 
 @dataclass(frozen=True)
@@ -42,22 +39,38 @@ class Renames:
         """Return the present name of a column; `table` is the present name of its table."""
         return self.columns.get((schema, table, column), column)
 
-    def explains(self, before: str | None, after: str | None) -> bool:
-        """Tell whether two definitions differ only in the names that changed."""
-        if before is None or after is None or self._pattern is None:
+    def explains(self, owner: TableName | None, before: str, after: str) -> bool:
+        """Tell whether two definitions differ only in names that changed.
+
+        Columns are renamed only where the definition belongs to their table or mentions it; literals are never touched.
+
+        Parameters
+        ----------
+        owner : (schema, table) or None
+            The table the definition belongs to, by its present name.
+        before, after : str
+            The definitions.
+        """
+        if not self:
             return False
-        renamed = self._pattern.sub(lambda match: self._words[match[0]], before)
-        return renamed.translate(_QUOTES) == after.translate(_QUOTES)
+        old, new = _tokens(before), _tokens(after)
+        words = {one[1]: other[1] for one, other in self.tables.items()}
+        mentioned = {token for token in new if not token.startswith("'")}
+        for (schema, table, column), name in self.columns.items():
+            if (schema, table) == owner or table in mentioned:
+                words[column] = name
+        return [words.get(token, token) for token in old] == new
 
-    @cached_property
-    def _words(self) -> dict[str, str]:
-        words = {old: new for (_, old), (_, new) in self.tables.items()}
-        return words | {old: new for (_, _, old), new in self.columns.items()}
 
-    @cached_property
-    def _pattern(self) -> re.Pattern[str] | None:
-        words = sorted((re.escape(word) for word in self._words), key=len, reverse=True)
-        return re.compile(rf"(?<![\w$])(?:{'|'.join(words)})(?![\w$])") if words else None
+_TOKEN = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|[\w$]+|\S""")
+
+
+def _tokens(text: str) -> list[str]:
+    """Split SQL into words, literals and signs; quotes around identifiers go, those around literals stay."""
+    return [
+        token[1:-1].replace(token[0] * 2, token[0]) if token[0] in '"`' and len(token) > 1 else token
+        for token in _TOKEN.findall(text)
+    ]
 
 
 @dataclass(frozen=True)
@@ -86,8 +99,25 @@ def find_renames(before: Contents, after: Contents) -> Renames:
         added = after.columns.get(name, {}).keys() - old_columns.keys()
         if removed and added and old_name in before.digests and name in after.digests:
             pairs = _renamed_columns(before.digests[old_name], after.digests[name], removed, added)
+            pairs = {
+                old: new for old, new in pairs.items() if _same_definition(old_columns, old, after.columns[name], new)
+            }
             columns |= {(*name, old): new for old, new in pairs.items()}
     return Renames(tables, columns)
+
+
+def _same_definition(before: Mapping[str, Row], old: str, after: Mapping[str, Row], new: str) -> bool:
+    """Tell whether a column is in all but its name what another was; a rename changes nothing else.
+
+    Content alone cannot tell a renamed column from another with the same constant throughout.
+    """
+    facts = ("type", "nullable", "default", "identity", "generated", "collation")
+    kept = before.keys() & after.keys()
+    ranks = [
+        sum(columns[other]["position"] < columns[name]["position"] for other in kept)
+        for columns, name in ((before, old), (after, new))
+    ]
+    return ranks[0] == ranks[1] and all(before[old][fact] == after[new][fact] for fact in facts)
 
 
 def _table_signature(side: Contents, name: TableName) -> Any:

@@ -75,7 +75,8 @@ def compare_unproven(
 def _content(
     db: Database, connection: Connection, before: State, table: TableName, columns: tuple[str, ...], shift: int | None
 ) -> TableContent:
-    catalog = db.dialect.read_catalog(connection, [table[0]])
+    # The connected database of some engines has no name of its own as a schema.
+    catalog = db.dialect.read_catalog(connection, [table[0]] if table[0] else None)
     only = replace(catalog, tables=[row for row in catalog.tables if (row["schema"], row["table"]) == table])
     plans = plan_tables(db.dialect, connection, only, before)
     if not plans:

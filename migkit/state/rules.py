@@ -168,7 +168,7 @@ RETYPED = Rule(
 )
 RENAMED = Rule(
     "renamed",
-    "note",
+    "warning",
     "A table or column has another name and the same content.",
     "Queries that use the old name fail at once.",
     "Deploy readers that know both names first, or leave a view under the old name.",

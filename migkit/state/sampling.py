@@ -80,9 +80,7 @@ def sampled(
     if mode == "exact":
         return [Sample(plan) for plan in plans]
     if mode == "estimate":
-        return [
-            Sample(plan, estimate=dialect.estimate_rows(connection, plan.content), text=NOTHING) for plan in plans
-        ]
+        return [Sample(plan, estimate=dialect.estimate_rows(connection, plan.content), text=NOTHING) for plan in plans]
     earlier = _samples(like)
     return [_choose(dialect, connection, plan, seed, earlier) for plan in plans]
 

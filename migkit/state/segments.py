@@ -81,10 +81,11 @@ def table_digests(state: State) -> dict[TableName, TableDigest]:
 
 @dataclass(frozen=True)
 class ColumnContent:
-    """How the content of a column compares: the verdict and the segments it rests on."""
+    """How the content of a column compares: the verdict, the segments it rests on, and all that differ at all."""
 
     verdict: Verdict
     segments: tuple[int, ...] = ()
+    differing: tuple[int, ...] = ()
 
 
 def compare_column(before: Mapping[tuple[int, bool], Cell], after: Mapping[tuple[int, bool], Cell]) -> ColumnContent:
@@ -93,6 +94,7 @@ def compare_column(before: Mapping[tuple[int, bool], Cell], after: Mapping[tuple
     A segment with as many rows as before and another digest has *changed*. A segment that gained or lost rows cannot
     tell by its digest whether the other rows are intact: *unproven*, until rows are compared.
     """
+    differing: list[int] = []
     changed: list[int] = []
     unproven: list[int] = []
     vanished: list[int] = []
@@ -102,6 +104,7 @@ def compare_column(before: Mapping[tuple[int, bool], Cell], after: Mapping[tuple
         was, now = before.get((number, False), _NOTHING), after.get((number, False), _NOTHING)
         if was == now:
             continue
+        differing.append(number)
         if was.rows == now.rows:
             changed.append(number)
         elif was.rows and now.rows:
@@ -112,10 +115,16 @@ def compare_column(before: Mapping[tuple[int, bool], Cell], after: Mapping[tuple
         # As many may have come as went, so the count of rows cannot tell.
         unproven = sorted({*unproven, *vanished})
     if changed:
-        return ColumnContent("changed", tuple(changed))
+        return ColumnContent("changed", tuple(changed), tuple(differing))
     if unproven:
-        return ColumnContent("unproven", tuple(unproven))
-    return ColumnContent("intact")
+        return ColumnContent("unproven", tuple(unproven), tuple(differing))
+    return ColumnContent("intact", (), tuple(differing))
+
+
+def appended_rows(digest: TableDigest) -> int:
+    """Return the rows that were digested apart because their keys are beyond those of the state before."""
+    cells = next(iter(digest.columns.values()), {})
+    return sum(cell.rows for (_, appended), cell in cells.items() if appended)
 
 
 def aligned(before: TableDigest, after: TableDigest) -> tuple[TableDigest, TableDigest]:

@@ -126,8 +126,8 @@ def _run(
             load_migration(migration, config=config),
             database,
             direction=direction,
-            timeout=timeout or config.migrations.timeout_seconds,
-            lock_timeout=lock_timeout or config.migrations.lock_timeout_seconds,
+            timeout=config.migrations.timeout_seconds if timeout is None else timeout,
+            lock_timeout=config.migrations.lock_timeout_seconds if lock_timeout is None else lock_timeout,
             progress=progress or default_progress(),
         )
 
@@ -219,8 +219,8 @@ def dry_run(
         return dry_running.dry_run(
             loaded,
             database,
-            timeout=timeout or config.migrations.timeout_seconds,
-            lock_timeout=lock_timeout or config.migrations.lock_timeout_seconds,
+            timeout=config.migrations.timeout_seconds if timeout is None else timeout,
+            lock_timeout=config.migrations.lock_timeout_seconds if lock_timeout is None else lock_timeout,
             progress=progress or default_progress(),
         )
 
@@ -274,8 +274,8 @@ def rehearse(
             database,
             into=into,
             require_down=require_down,
-            timeout=timeout or config.migrations.timeout_seconds,
-            lock_timeout=lock_timeout or config.migrations.lock_timeout_seconds,
+            timeout=config.migrations.timeout_seconds if timeout is None else timeout,
+            lock_timeout=config.migrations.lock_timeout_seconds if lock_timeout is None else lock_timeout,
             reports=None if reports is False else Path(reports or config.reports.directory),
             progress=progress or default_progress(),
         )

@@ -49,7 +49,7 @@ class DryRun(Drawn):
 
     @property
     def passed(self) -> bool:
-        """Up and down run on the empty schema, and down restores it."""
+        """Up and down run on the empty schema, up loses nothing undeclared, and down restores the schema."""
         return bool(self.checks["passed"].all())
 
     def card(self) -> Card:
@@ -92,9 +92,19 @@ def dry_run(
     with empty_copy(migration, db) as copy:
         migration.prepare(copy)
         before = capture(copy)
-        execute = partial(run, migration, copy, timeout=timeout, lock_timeout=lock_timeout, journal=False)
+        limits = {"timeout": timeout, "lock_timeout": lock_timeout}
+        execute = partial(run, migration, copy, **limits, journal=False, confined=True)
         up = execute()
-        comparison = compare(before, capture(copy), allow=migration.metadata.allow) if up.succeeded else None
+        comparison = (
+            compare(
+                before,
+                capture(copy),
+                allow=migration.metadata.allow,
+                bookkeeping=migration.bookkeeping_tables,
+            )
+            if up.succeeded
+            else None
+        )
         down = execute(direction="down") if up.succeeded and migration.has_down else None
         rollback = compare(before, capture(copy)) if down and down.succeeded else None
     progress.close()
@@ -110,14 +120,19 @@ def dry_run(
         down=down,
         comparison=comparison,
         rollback=rollback,
-        checks=frames.CHECKS.build(_checks(up, down, rollback)),
+        checks=frames.CHECKS.build(_checks(up, comparison, down, rollback)),
     )
 
 
-def _checks(up: Run, down: Run | None, rollback: Comparison | None) -> list[tuple[str, bool, str | None, str | None]]:
+def _checks(
+    up: Run, comparison: Comparison | None, down: Run | None, rollback: Comparison | None
+) -> list[tuple[str, bool, str | None, str | None]]:
     rows: list[tuple[str, bool, str | None, str | None]] = [
         ("The way up runs on the empty schema", up.succeeded, "no error", up.error or "no error")
     ]
+    if comparison is not None:
+        lost = "; ".join(comparison.errors)
+        rows.append(("It loses nothing that is not declared", comparison.passed, "nothing", lost or "nothing"))
     if down is not None:
         rows.append(("The way down runs on the empty schema", down.succeeded, "no error", down.error or "no error"))
     if rollback is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import platform
 import re
 import secrets
@@ -17,6 +19,7 @@ from typing import Any, get_args
 from migkit import frames
 from migkit.display.summary import summarize
 from migkit.errors import StateUnreadable
+from migkit.framing import plain
 from migkit.migration.results import Run
 from migkit.redaction import redact
 from migkit.state.comparison import Comparison, compare
@@ -33,10 +36,13 @@ from migkit.storage import (
     told_where,
     write_json,
 )
+from migkit.workflow.judgement import judge_rehearsal
 from migkit.workflow.rehearsal import Rehearsal, Status, Step
 from migkit.workflow.validation import Validation
 
-FORMAT = 1
+# Since format 2 the manifest is sealed.
+FORMAT = 2
+_SEALED_SINCE = 2
 MANIFEST = "evidence.json"
 _STATES = ("before", "after", "rolled_back")
 _RUNS = ("up", "down", "again")
@@ -69,7 +75,8 @@ def begin_evidence(directory: Path, name: str, head: Mapping[str, Any]) -> Path:
     try:
         with told_where(directory):
             beside.mkdir(parents=True)
-        write_json(beside / MANIFEST, {"migkit": "evidence", "format": FORMAT, "status": "running", **head})
+        running = {"migkit": "evidence", "format": FORMAT, "status": "running", **head}
+        write_json(beside / MANIFEST, _sealed(running))
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise
@@ -85,7 +92,17 @@ def finish_evidence(rehearsal: Rehearsal) -> None:
         result = getattr(rehearsal, name)
         if result is not None:
             write_json(folder / f"{name}.json", result.to_document())
-    write_json(folder / MANIFEST, _manifest(rehearsal, folder))
+    write_json(folder / MANIFEST, _sealed(_manifest(rehearsal, folder)))
+
+
+def _sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Add a hash of everything else: it shows an accident or a careless edit, not a forger, who can seal anew."""
+    return {**manifest, "seal": _seal(manifest)}
+
+
+def _seal(manifest: Mapping[str, Any]) -> str:
+    unsealed = {key: value for key, value in manifest.items() if key != "seal"}
+    return hashlib.sha256(json.dumps(unsealed, sort_keys=True).encode()).hexdigest()
 
 
 def _manifest(rehearsal: Rehearsal, folder: Path) -> dict[str, Any]:
@@ -139,7 +156,8 @@ def load_evidence(path: str | Path) -> Rehearsal:
     Raises
     ------
     StateUnreadable
-        If it is no evidence, a file was changed since, or a later version wrote it.
+        If it is no evidence, a file was changed since, it says passed against what it holds, or a later version
+        wrote it.
     """
     folder = Path(path)
     folder = folder.parent if folder.name == MANIFEST else folder
@@ -150,11 +168,50 @@ def load_evidence(path: str | Path) -> Rehearsal:
         raise StateUnreadable("A later migkit wrote this evidence", where=str(folder), next_step="Upgrade migkit.")
     if document.get("status") not in get_args(Status):
         raise StateUnreadable(f"The evidence has no status migkit knows: {document.get('status')!r}", where=str(folder))
-    _verify_files(folder, document.get("files", {}))
+    if document["format"] >= _SEALED_SINCE and document.get("seal") != _seal(document):
+        raise _changed(folder / MANIFEST)
     try:
-        return _rehearsal(folder, document)
+        _verify_files(folder, document.get("files", {}))
+        rehearsal = _rehearsal(folder, document)
+        contradiction = _contradiction(rehearsal) if rehearsal.passed else None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise StateUnreadable(f"The evidence is damaged: {error!r}", where=str(folder)) from None
+    if contradiction:
+        raise StateUnreadable(
+            f"The evidence contradicts itself: it says passed, but {contradiction}",
+            where=str(folder),
+            next_step="It is not to be trusted; rehearse again.",
+        )
+    return rehearsal
+
+
+def _contradiction(rehearsal: Rehearsal) -> str | None:
+    """Say what of the evidence speaks against its status `passed`; nothing counts but what is proven by its files."""
+    has_down = bool(rehearsal.migration["has_down"])
+    needed = ["before", "up", "after", "validation", *(("down", "rolled_back", "again") if has_down else ())]
+    for name in needed:
+        if getattr(rehearsal, name) is None:
+            return f"{name}.json is missing"
+    told = plain(rehearsal.findings.loc[rehearsal.findings["severity"] == "error", "what"])
+    judged = judge_rehearsal(
+        has_down=has_down,
+        require_down=False,
+        runs={name: getattr(rehearsal, name) for name in _RUNS if getattr(rehearsal, name) is not None},
+        comparison=rehearsal.comparison,
+        rollback=rehearsal.rollback,
+        validation=rehearsal.validation,
+        steps=rehearsal.steps,
+    )
+    errors = [*told, *(finding.what for finding in judged if finding.severity == "error")]
+    return errors[0] if errors else None
+
+
+def _changed(path: Path) -> StateUnreadable:
+    return StateUnreadable(
+        "This file was changed after the rehearsal",
+        where=str(path),
+        next_step="The evidence is not to be trusted; rehearse again.",
+    )
 
 
 def _verify_files(folder: Path, files: Mapping[str, str]) -> None:
@@ -163,11 +220,7 @@ def _verify_files(folder: Path, files: Mapping[str, str]) -> None:
         if not path.is_file():
             raise StateUnreadable("A file of the evidence is missing", where=str(path))
         if sha256(path) != expected:
-            raise StateUnreadable(
-                "This file was changed after the rehearsal",
-                where=str(path),
-                next_step="The evidence is not to be trusted; rehearse again.",
-            )
+            raise _changed(path)
 
 
 def _rehearsal(folder: Path, document: Mapping[str, Any]) -> Rehearsal:

@@ -49,7 +49,7 @@ def judge_rehearsal(
     list of Finding
         The judgement.
     """
-    findings = [*_runs(runs), *_steps(steps, runs), *_half_applied(runs, rollback, steps)]
+    findings = [*_runs(runs), *_swallowed(runs), *_steps(steps, runs), *_half_applied(runs, rollback, steps)]
     if comparison is not None:
         findings += comparison.judgement
     if validation is not None:
@@ -76,6 +76,15 @@ def _runs(runs: Mapping[str, Run]) -> Iterator[Finding]:
         if run is not None and not run.succeeded:
             direction = {"up": "The way up", "down": "The way down", "again": "The second way up"}[name]
             yield rule.finding(run.direction, f"{direction} failed: {run.error}")
+
+
+def _swallowed(runs: Mapping[str, Run]) -> Iterator[Finding]:
+    for run in runs.values():
+        failed = run.statements[run.statements["outcome"] == "failed"] if run.succeeded else run.statements[:0]
+        for row in frames.STATEMENTS.rows(failed):
+            yield rules.STATEMENT_FAILED.finding(
+                f"statement {row['number']}", f"{row['summary']} failed and was passed over: {row['error']}"
+            )
 
 
 def _steps(steps: Sequence[Step], runs: Mapping[str, Run]) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from sqlalchemy import MetaData, Table, inspect
@@ -16,6 +17,7 @@ from migkit.dialects.base import Row
 from migkit.migration.migration import Migration
 from migkit.migration.results import Run
 from migkit.migration.runner import run
+from migkit.observe.confinement import ReachesBeyond
 from migkit.state.capture import capture
 from migkit.state.changes import Pair
 from migkit.state.comparison import compare
@@ -96,14 +98,19 @@ def learn_promise(
     Promise
         The promise, or the reason why it could not be learned.
     """
+    execute = partial(run, timeout=timeout, lock_timeout=lock_timeout, journal=False, confined=True)
     with empty_copy(migration, db) as copy:
-        if way == "down then up":
-            undone = run(migration, copy, direction="down", timeout=timeout, lock_timeout=lock_timeout, journal=False)
-            if not undone.succeeded:
-                return Promise(None, f"its way down fails on an empty copy of the schema: {undone.error}", undone)
-        migration.prepare(copy)
-        before = capture(copy)
-        done = run(migration, copy, timeout=timeout, lock_timeout=lock_timeout, journal=False)
+        try:
+            if way == "down then up":
+                undone = execute(migration, copy, direction="down")
+                if not undone.succeeded:
+                    return Promise(None, f"its way down fails on an empty copy of the schema: {undone.error}", undone)
+            migration.prepare(copy)
+            before = capture(copy)
+            done = execute(migration, copy)
+        except ReachesBeyond as refusal:
+            # Whoever validates a database it was applied to learns that much; a rehearsal comes to the same again.
+            return Promise(None, str(refusal))
         if not done.succeeded:
             return Promise(None, f"it fails on an empty copy of the schema: {done.error}", done)
         return Promise(compare(before, capture(copy)).facts, run=done)

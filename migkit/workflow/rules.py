@@ -121,6 +121,15 @@ OUTSIDE_TRANSACTION = Rule(
     bad="CREATE INDEX CONCURRENTLY … beside three other statements",
     good="a migration with nothing but CREATE INDEX CONCURRENTLY",
 )
+STATEMENT_FAILED = Rule(
+    "statement-failed",
+    "warning",
+    "A statement failed, and the migration went on.",
+    "Whatever it was to do is not done, and nothing says so in production.",
+    "Ask for the condition first instead of trying and ignoring the error.",
+    bad="try: op.execute(…) except Exception: pass",
+    good="if not inspector.has_table('users'): op.create_table('users', …)",
+)
 STEP_FAILED = Rule(
     "step-failed",
     "error",
@@ -145,6 +154,7 @@ RULES = (
     TABLE_COPIED,
     BLOCKED_OTHERS,
     OUTSIDE_TRANSACTION,
+    STATEMENT_FAILED,
     STEP_FAILED,
 )
 

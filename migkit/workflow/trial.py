@@ -231,6 +231,7 @@ class _Trial:
                 timeout=self.timeout,
                 lock_timeout=self.lock_timeout,
                 progress=self.progress,
+                confined=True,
             )
 
         words = RUN_STEPS[name]
@@ -310,7 +311,7 @@ class _Trial:
             *(frames.UNCHECKED.rows(one.unchecked) for one in (self.comparison, self.rollback) if one is not None),
             *(frames.UNCHECKED.rows(one.unchecked) for one in self.runs.values()),
             self.unproven,
-            [{"what": what, "why": why} for what, why in _ALWAYS_UNCHECKED],
+            [{"what": what, "why": why} for what, why in (*self.source.dialect.outside_database, *_ALWAYS_UNCHECKED)],
         ]
         for source in sources:
             for row in source:

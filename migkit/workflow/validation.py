@@ -15,7 +15,7 @@ from migkit.dialects.base import Row
 from migkit.display.card import Card
 from migkit.display.results import Drawn, validation_card
 from migkit.errors import MigrationInvalid
-from migkit.migration.journal import last_version
+from migkit.migration.journal import history, last_version
 from migkit.migration.migration import Migration
 from migkit.progress import SILENT, Progress
 from migkit.state.capture import capture
@@ -124,7 +124,24 @@ def validate(
         learn = partial(learn_promise, migration, db, timeout=timeout, lock_timeout=lock_timeout)
         promise = _promise_of(learn, expect_absent=expect_absent or not migration.has_down)
         rows += check_promise(promise, capture(db, progress=progress), expect_absent=expect_absent)
+        if promise.facts is not None and promise.facts.same_schema:
+            rows.append(_journal_check(migration, db, expect_absent))
     return _validation(migration.name if migration else f"version {expect_version}", db.name, rows)
+
+
+def _journal_check(migration: Migration, db: Database, expect_absent: bool) -> Row:
+    """Ask the journal about a migration that changes no schema: an empty copy shows nothing of what it does."""
+    attempts = history(db)
+    done = attempts[(attempts["migration"] == migration.name) & (attempts["outcome"] == "succeeded")]
+    last = "never" if done.empty else str(done["direction"].iloc[-1])
+    wanted = ("never", "down") if expect_absent else ("up",)
+    words = "taken back" if expect_absent else "applied"
+    return {
+        "check": f"{migration.name} changes no schema; migration_log says it is {words}",
+        "passed": last in wanted,
+        "expected": " or ".join(wanted),
+        "found": last,
+    }
 
 
 def validate_state(migration: Migration, promise: Promise, before: State, after: State) -> Validation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
@@ -23,7 +23,7 @@ from migkit.dialects.base import (
     ValueFamily,
     Wait,
 )
-from migkit.dialects.mysql import algorithms, catalog, copying, dump, explanations, locks, orphans, rows, scratch
+from migkit.dialects.mysql import algorithms, catalog, copying, dump, explanations, locks, orphans, reach, rows, scratch
 from migkit.dialects.mysql import content as contents
 from migkit.dialects.mysql import session as sessions
 from migkit.dialects.mysql.hashing import ONE_POLYNOMIAL, Hash
@@ -57,12 +57,17 @@ class MySQL(Dialect):
     extra = "mysql"
     scratch_home: ScratchHome = "server"
     dump_tool = "mysqldump"
+    outside_database = (
+        ("accounts, grants and server settings", "they belong to the server, not to the database"),
+        ("what routines and triggers do in other databases", "only the text of statements was looked at"),
+    )
 
     is_mariadb = False
     hash: Hash = ONE_POLYNOMIAL
     fingerprint_method = f"mysql {ONE_POLYNOMIAL.method}"
     algorithms: tuple[str, ...] = ("INSTANT", "INPLACE", "COPY")
     drops_index_on_table = True
+    default_port = 3306
     table_ids = "INNODB_TABLES"
     _variants: ClassVar[list[type[MySQL]]] = []
 
@@ -178,6 +183,14 @@ class MySQL(Dialect):
     def must_run_outside_transaction(self, sql: str) -> bool:
         """Nothing is refused inside a transaction: what cannot be part of one commits it."""
         return False
+
+    def neighbours(self, connection: Connection) -> frozenset[str]:
+        """Return the names of the server's other databases."""
+        return sessions.neighbours(connection)
+
+    def reaches_beyond_database(self, sql: str, neighbours: Collection[str] = ()) -> bool:
+        """Tell whether a text is about accounts, settings or files of the server, or names another database."""
+        return reach.reaches_beyond_database(sql, neighbours)
 
     def has_open_transaction(self, connection: Connection, *, ask: bool = False) -> bool:
         """Tell whether the session's transaction is open, by the status flags of the server's last answer."""

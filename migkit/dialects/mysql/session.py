@@ -10,7 +10,7 @@ import sqlalchemy
 from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from migkit.dialects.mysql.sql import execute, scalar
+from migkit.dialects.mysql.sql import execute, rows, scalar
 from migkit.errors import MissingExtra
 
 # What a capture must not depend on. `sql_mode` is empty so that zero dates read as they are and names need no mode.
@@ -199,3 +199,9 @@ def has_open_transaction(connection: Connection, *, ask: bool) -> bool:
         finally:
             cursor.close()
     return bool(driver.server_status & _IN_TRANSACTION)
+
+
+def neighbours(connection: Connection) -> frozenset[str]:
+    """Return the names of the server's other databases; ``information_schema`` is none, for nobody can change it."""
+    names = {str(row[0]) for row in rows(connection, "SHOW DATABASES")}
+    return frozenset(names - {"information_schema", str(scalar(connection, "SELECT DATABASE()"))})

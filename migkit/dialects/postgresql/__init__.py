@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -23,7 +23,7 @@ from migkit.dialects.base import (
     ValueFamily,
     Wait,
 )
-from migkit.dialects.postgresql import catalog, dump, hashing, locks, orphans, rows, scratch
+from migkit.dialects.postgresql import catalog, dump, hashing, locks, orphans, reach, rows, scratch
 from migkit.dialects.postgresql import content as contents
 from migkit.dialects.postgresql import session as sessions
 from migkit.dialects.schema_dump import ReadDump
@@ -46,6 +46,12 @@ class PostgreSQL(Dialect):
     extra = "postgresql"
     scratch_home: ScratchHome = "embedded"
     dump_tool = "pg_dump"
+    default_port = 5432
+    outside_database = (
+        ("roles, tablespaces and server settings", "they belong to the server, not to the database"),
+        ("what functions do outside the database", "only the text of statements was looked at"),
+        ("rows behind postgres_fdw and dblink", "the clone has no user mappings, so that it reaches no other server"),
+    )
 
     def create_engine(self, url: URL, **options: Any) -> Engine:
         """Return an engine on psycopg 3 whose sessions name themselves 'migkit'."""
@@ -151,6 +157,10 @@ class PostgreSQL(Dialect):
         """Tell whether PostgreSQL refuses this statement inside a transaction block."""
         return sessions.must_run_outside_transaction(sql)
 
+    def reaches_beyond_database(self, sql: str, neighbours: Collection[str] = ()) -> bool:
+        """Tell whether a text is about roles, databases, tablespaces, the server or its files."""
+        return reach.reaches_beyond_database(sql)
+
     def observe(self, connection: Connection) -> SessionObserver:
         """Return an observer that reads the session's own locks after each statement."""
         return locks.Observer(connection)
@@ -166,6 +176,10 @@ class PostgreSQL(Dialect):
     def create_scratch(self, home: URL | None, name: str) -> URL:
         """Create an empty database beside the one `home` points to."""
         return scratch.create_scratch(home, name)
+
+    def ensure_database(self, home: URL, name: str) -> URL:
+        """Return the URL of a database on the server of `home`, created if it is not there yet."""
+        return scratch.ensure_database(home, name)
 
     def list_scratch(self, home: URL | None) -> list[str]:
         """Return the scratch databases of the server."""

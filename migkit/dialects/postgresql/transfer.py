@@ -84,6 +84,7 @@ def copy(source: URL, target: URL, *, schema_only: bool, progress: Progress) -> 
             progress.begin("Collecting statistics")
             execute(connection, "ANALYZE")
         _apply_settings(connection, facts.settings)
+        _drop_user_mappings(connection)
 
 
 def _dump_arguments(content: Path, facts: _Source, schema_only: bool) -> list[str]:
@@ -217,3 +218,15 @@ def _apply_settings(connection: Connection, settings: tuple[tuple[str, str], ...
             continue
         execute(connection, f"SELECT set_config({literal(name)}, {literal(value)}, false)")
         execute(connection, f"ALTER DATABASE {database} SET {name} FROM CURRENT")
+
+
+_USER_MAPPINGS = """
+SELECT CASE WHEN umuser = 0 THEN 'PUBLIC' ELSE quote_ident(usename) END, srvname::text
+  FROM pg_catalog.pg_user_mappings
+"""
+
+
+def _drop_user_mappings(connection: Connection) -> None:
+    """Take from the copy the passwords with which it could write to the servers that the source uses."""
+    for user, server in list(execute(connection, _USER_MAPPINGS)):
+        execute(connection, f"DROP USER MAPPING FOR {user} SERVER {quote(str(server))}")

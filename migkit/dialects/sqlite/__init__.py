@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,14 @@ from migkit.dialects.base import (
     Wait,
 )
 from migkit.dialects.schema_dump import ReadDump
+from migkit.dialects.places import Place
 from migkit.dialects.sqlite import (
     catalog,
     dump,
     explanations,
     observer,
     orphans,
+    reach,
     row_digests,
     row_values,
     scratch,
@@ -143,6 +145,10 @@ class SQLite(Dialect):
         """Tell whether SQLite refuses, or silently ignores, the statement inside a transaction."""
         return session.must_run_outside_transaction(sql)
 
+    def reaches_beyond_database(self, sql: str, neighbours: Collection[str] = ()) -> bool:
+        """Tell whether a text attaches a file, or copies the database into one."""
+        return reach.reaches_beyond_database(sql)
+
     def observe(self, connection: Connection) -> SessionObserver:
         """Return an observer of the write lock and of replaced tables."""
         return observer.WriteLockObserver(connection)
@@ -171,3 +177,13 @@ class SQLite(Dialect):
         """Return the file's name without its suffix."""
         path = database_file(url)
         return Path(path).stem if path else ":memory:"
+
+    def place(self, url: URL) -> Place | None:
+        """Return which file it is, by whatever name; a database in memory has no other URL."""
+        path = database_file(url)
+        if path is None:
+            return None
+        if not path.exists():
+            return ("file", str(path.resolve()))
+        found = path.stat()
+        return ("file", str(found.st_dev), str(found.st_ino))

@@ -73,11 +73,6 @@ class Token:
         return self.text.upper() if self.kind == "word" else ""
 
     @property
-    def is_name(self) -> bool:
-        """Whether the token can name something (SQLite takes strings for names, too)."""
-        return self.kind in ("name", "word", "string")
-
-    @property
     def name(self) -> str:
         """The name the token stands for."""
         return self.text[1:-1].replace("''", "'") if self.kind == "string" else self.text
