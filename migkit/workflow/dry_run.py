@@ -92,8 +92,9 @@ def dry_run(
     with empty_copy(migration, db) as copy:
         migration.prepare(copy)
         before = capture(copy)
-        limits = {"timeout": timeout, "lock_timeout": lock_timeout}
-        execute = partial(run, migration, copy, **limits, journal=False, confined=True)
+        execute = partial(
+            run, migration, copy, timeout=timeout, lock_timeout=lock_timeout, journal=False, confined=True
+        )
         up = execute()
         comparison = (
             compare(

@@ -106,6 +106,9 @@ def test_a_failed_verdict_is_exit_code_1(migkit: Migkit, url: str, tmp_path: Pat
     done = migkit("test", "002_bad.py", "-d", url)
     assert done.returncode == 1, done.stderr
     assert "✗ Table users was removed (3 rows) [table-lost]" in done.stdout
+    # Nothing was archived, so that what was not checked is told here.
+    assert "the application's queries against the new schema: no workload was given" in done.stdout
+    assert "listed in the evidence" not in done.stdout
 
 
 @pytest.mark.parametrize("command", ["test", "run", "validate", "rollback"])
@@ -151,6 +154,9 @@ def test_a_protected_database_wants_confirmation(migkit: Migkit, url: str, tmp_p
     assert refused.returncode == 2
     assert "--yes-production production" in refused.stderr
     assert migkit("run", "001_add.py", "-d", "production", "--yes-production", "prod").returncode == 2
+    past = migkit("run", "001_add.py", "-d", url)
+    assert past.returncode == 2
+    assert "--yes-production production" in past.stderr
     assert migkit("run", "001_add.py", "-d", "production", "--yes-production", "production").returncode == 0
 
 

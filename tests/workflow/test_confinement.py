@@ -118,7 +118,7 @@ STAYING_ON_MYSQL = [
 ]
 REACHING_ON_SQLITE = [
     "ATTACH 'shop.db' AS s",
-    "/* now */ attach database \"shop.db\" as s",
+    '/* now */ attach database "shop.db" as s',
     "ATTACH ? AS s",
     "ATTACH '' || 'shop.db' AS s",
     "SELECT 1; ATTACH 'shop.db' AS s",
@@ -248,9 +248,7 @@ def test_an_attached_source_is_not_written(sqlite: Database, tmp_path: Path) -> 
     reading.close()
 
 
-def test_the_command_line_ends_with_2(
-    sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_line_ends_with_2(sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path, executing("VACUUM INTO 'other.db'"))
     url = sqlite.engine.url.render_as_string(hide_password=False)
     monkeypatch.chdir(tmp_path)
@@ -259,14 +257,10 @@ def test_the_command_line_ends_with_2(
     assert left.value.code == 2
 
 
-def test_a_clone_has_no_passwords_for_other_servers(postgresql: Database, tmp_path: Path) -> None:
+def test_a_clone_has_no_passwords_for_other_servers(postgresql: Database) -> None:
     with postgresql.engine.begin() as connection:
-        if not connection.execute(
-            text("SELECT 1 FROM pg_available_extensions WHERE name = 'postgres_fdw'")
-        ).scalar_one_or_none():
-            pytest.skip("this server lacks postgres_fdw")
-        connection.execute(text("CREATE EXTENSION postgres_fdw"))
-        connection.execute(text('CREATE SERVER "Far; away" FOREIGN DATA WRAPPER postgres_fdw'))
+        connection.execute(text("CREATE FOREIGN DATA WRAPPER plain"))
+        connection.execute(text('CREATE SERVER "Far; away" FOREIGN DATA WRAPPER plain'))
         for user in ("PUBLIC", "CURRENT_USER"):
             connection.execute(
                 text(f"""CREATE USER MAPPING FOR {user} SERVER "Far; away" OPTIONS (user 'x', password 'y')""")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
+from itertools import pairwise
 
 import sqlglot
 from sqlglot import exp
@@ -121,9 +122,11 @@ def _texts_to_execute(tokens: Sequence[Token]) -> Iterator[str]:
 def _names_database(sql: str, tokens: Sequence[Token], name: str) -> bool:
     """Whether `name` qualifies a table or routine, and not just a column of a table that is called like a database."""
     mentions = sum(
-        following.sign == "." and token.kind in ("word", "name", "string") and token.text.casefold() == name
+        following.sign == "."
+        and token.kind in ("word", "name", "string")
+        and token.text.casefold() == name
         and (index == 0 or tokens[index - 1].sign not in (".", "@"))
-        for index, (token, following) in enumerate(zip(tokens, tokens[1:], strict=False))
+        for index, (token, following) in enumerate(pairwise(tokens))
     )
     return mentions > 0 and mentions != _columns_of(sql, name)
 
@@ -140,7 +143,5 @@ def _columns_of(sql: str, table: str) -> int:
             return 0
         if any(table in (one.db.casefold(), one.catalog.casefold()) for one in statement.find_all(exp.Table)):
             return 0
-        columns += sum(
-            one.table.casefold() == table and not one.db for one in statement.find_all(exp.Column)
-        )
+        columns += sum(one.table.casefold() == table and not one.db for one in statement.find_all(exp.Column))
     return columns

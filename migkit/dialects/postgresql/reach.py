@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from migkit.dialects.tokens import Token, statements, tokenize, word_at
 
@@ -20,7 +21,7 @@ _TOKEN = re.compile(
 )
 # Without one of these words nothing reaches beyond; looking for them is faster than reading a megabyte of values.
 _HINTS = re.compile(
-    r"ROLE|USER|GROUP|GRANT|REVOKE|DATABASE|TABLESPACE|SYSTEM|SUBSCRIPTION|OWNED|COPY|LABEL", re.IGNORECASE
+    r"\b(?:ROLE|USER|GROUP|GRANT|REVOKE|DATABASE|TABLESPACE|SYSTEM|SUBSCRIPTION|OWNED|COPY|PARAMETER)\b", re.IGNORECASE
 )
 _OF_THE_CLUSTER = frozenset({"ROLE", "GROUP", "DATABASE", "TABLESPACE", "SYSTEM", "SUBSCRIPTION", "OWNED"})
 _SHARED = frozenset({"ROLE", "DATABASE", "TABLESPACE", "PARAMETER", "SUBSCRIPTION"})
@@ -66,7 +67,7 @@ def _is_on_shared(statement: Sequence[Token]) -> bool:
 
 def _is_with_file(statement: Sequence[Token]) -> bool:
     depth = 0
-    for token, following in zip(statement, statement[1:], strict=False):
+    for token, following in pairwise(statement):
         depth += {"(": 1, ")": -1}.get(token.sign, 0)
         if not depth and token.word in ("TO", "FROM") and (following.kind == "string" or following.word == "PROGRAM"):
             return True

@@ -21,8 +21,8 @@ from migkit.dialects.base import (
     ValueFamily,
     Wait,
 )
-from migkit.dialects.schema_dump import ReadDump
 from migkit.dialects.places import Place
+from migkit.dialects.schema_dump import ReadDump
 from migkit.dialects.sqlite import (
     catalog,
     dump,
