@@ -9,17 +9,21 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lab bench clean
+.PHONY: help demo test test-slow lint lab bench clean
 
 help: ## tell what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/.installed-all ## build a shop, rehearse two migrations on a clone of it, archive a report; ENGINE=sqlite too
 	@$(BIN)/migkit demo --engine $(ENGINE)
 
 test: .venv/.installed-dev ## provision the servers the tests need, run the tests; PYTEST_ARGS and WORKERS are passed on
 	@$(BIN)/python tests/servers/provision.py
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow" $(PYTEST_ARGS)
+
+test-slow: .venv/.installed-dev ## run the tests that take longer: the benchmark of verdicts, kill -9, huge inputs
+	@$(BIN)/python tests/servers/provision.py
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m slow $(PYTEST_ARGS)
 
 lint: .venv/.installed-dev ## ruff, and mypy --strict on migkit/
 	@$(BIN)/ruff check .

@@ -26,11 +26,12 @@ _USERINFO = re.compile(
     r"[^\s/:'\"]{0,200}:)(?P<secret>[^\s'\"]{1,2048})(?=@)",
     re.IGNORECASE,
 )
-_WHOLE_USERINFO = re.compile(r"(?P<head>^[^:/]*:?/*[^:/]*:)(?P<secret>.+)(?=@)", re.DOTALL)
-# Text in single quotes (an escaped quote may be the end, so all up to the last one goes), also within a program's text;
-# what is not closed ends with the word.
+_WHOLE_USERINFO = re.compile(r"(?P<head>^[^:/]*+:?+/*+[^:/]*+:)(?P<secret>.+)(?=@)", re.DOTALL)
+# Text in single quotes, also within a program's text (\') or other quotes (''); an escaped quote may be the end, so all
+# up to the last one goes; what is not closed ends with the word.
 _SINGLE = (
-    r"\\'.{0,300}?\\'|(?:[EN]|U&)?'(?:[^'\\]|''|\\[^'])*(?:\\'(?:[^<\n]{0,2000}')?|')|'[^\s'<]+"
+    r"\\'.{0,300}?\\'|(?P<doubled>'{2,8})(?=[^\s,;)'])[^']{1,300}(?P=doubled)"
+    r"|(?:[EN]|U&)?'(?:[^'\\]|''|\\[^'])*(?:\\'(?:[^<\n]{0,2000}')?|')|'[^\s'<]+"
     r"|\$(?P<tag>\w{0,60})\$.{0,300}?\$(?P=tag)\$"
 )
 _DOUBLE = r"""\\".{0,300}?\\"|"(?:[^"\\]|""|\\.)*\""""

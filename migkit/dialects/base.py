@@ -303,6 +303,10 @@ class Dialect(ABC):
         """
         return False
 
+    def ways_out(self, connection: Connection, neighbours: Collection[str]) -> frozenset[str]:
+        """Return names of this database through which a write reaches `neighbours` or the server: triggers do so."""
+        return frozenset()
+
     def has_open_transaction(self, connection: Connection, *, ask: bool = False) -> bool:
         """Tell whether what the session did may still be rolled back, on engines that commit by themselves.
 

@@ -93,18 +93,23 @@ def run(
         On Ctrl-C, after the run was cancelled on the server; carries the Run.
     """
     half = find_half_applied(migration, db) if direction == "down" and journal else None
-    if direction == "down" and not migration.has_down:
-        raise _irreversible(migration, half)
-    migration.program.check(direction, db.dialect)
-    undecided = half.why_undecided(migration.bookkeeping_tables) if half else None
-    if half is not None and undecided is not None:
-        raise OnlyAPersonCanDecide(half, undecided, str(migration.path))
+    _check(migration, db, direction, half)
     # Where DDL is rolled back with the rest, nobody will have to know.
     before = read_marks(db).to_text() if journal and direction == "up" and not db.dialect.transactional_ddl else None
     with ExitStack() as stack:
         log = stack.enter_context(Journal(db, migration, direction, before)) if journal else None
         execution = _Execution(migration, db, direction, timeout, lock_timeout, progress, log, half, confined)
         return execution.to_the_end()
+
+
+def _check(migration: Migration, db: Database, direction: Direction, half: HalfApplied | None) -> None:
+    """Refuse what cannot be run, before anything is."""
+    if direction == "down" and not migration.has_down:
+        raise _irreversible(migration, half)
+    migration.program.check(direction, db.dialect)
+    undecided = half.why_undecided(migration.bookkeeping_tables) if half else None
+    if half is not None and undecided is not None:
+        raise OnlyAPersonCanDecide(half, undecided, str(migration.path))
 
 
 def _irreversible(migration: Migration, half: HalfApplied | None) -> MigkitError:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from migkit.dialects.base import Dialect
 from migkit.errors import UnsupportedFeature
-from migkit.observe.describing import strip_comments
+from migkit.observe.describing import statement_kind, strip_comments
 
 _SHOWN_CHARACTERS = 60
 
@@ -35,10 +35,14 @@ class Confinement:
         self.refusal: ReachesBeyond | None = None
         self._dialect = dialect
         self._neighbours: frozenset[str] = frozenset()
+        self._ways_out: re.Pattern[str] | None = None
 
     def look_around(self, connection: Connection) -> None:
         """Ask the server what else there is, before the run begins."""
         self._neighbours = self._dialect.neighbours(connection)
+        names = self._dialect.ways_out(connection, self._neighbours)
+        if names:
+            self._ways_out = re.compile(rf"(?<![\w$])(?:{'|'.join(map(re.escape, names))})(?![\w$])", re.IGNORECASE)
 
     def check(self, sql: str, where: str | None) -> None:
         """Let a statement pass, or raise.
@@ -48,7 +52,7 @@ class Confinement:
         ReachesBeyond
             If the statement, or one before it, reaches beyond the clone.
         """
-        if self.refusal is None and self._dialect.reaches_beyond_database(sql, self._neighbours):
+        if self.refusal is None and self._reaches(sql):
             self.refusal = ReachesBeyond(
                 f"This statement reaches beyond the clone: {_shown(sql)}",
                 where=where,
@@ -56,6 +60,10 @@ class Confinement:
             )
         if self.refusal is not None:
             raise self.refusal
+
+    def _reaches(self, sql: str) -> bool:
+        leads_out = self._ways_out is not None and statement_kind(sql) == "dml" and self._ways_out.search(sql)
+        return bool(leads_out) or self._dialect.reaches_beyond_database(sql, self._neighbours)
 
 
 def _shown(sql: str) -> str:

@@ -19,6 +19,7 @@ from migkit.migration.runner import run
 from migkit.progress import SILENT, Progress
 from migkit.state.capture import capture
 from migkit.state.comparison import Comparison, compare
+from migkit.state.snapshot import State
 from migkit.workflow.promise import empty_copy
 
 
@@ -96,33 +97,32 @@ def dry_run(
             run, migration, copy, timeout=timeout, lock_timeout=lock_timeout, journal=False, confined=True
         )
         up = execute()
-        comparison = (
-            compare(
-                before,
-                capture(copy),
-                allow=migration.metadata.allow,
-                bookkeeping=migration.bookkeeping_tables,
-            )
-            if up.succeeded
-            else None
-        )
+        comparison = _declared_compare(migration, before, capture(copy)) if up.succeeded else None
         down = execute(direction="down") if up.succeeded and migration.has_down else None
         rollback = compare(before, capture(copy)) if down and down.succeeded else None
     progress.close()
-    metadata = migration.metadata
     return DryRun(
-        migration={
-            "name": migration.name,
-            "description": metadata.description,
-            "risk": metadata.risk,
-            "estimated_duration": metadata.estimated_duration,
-        },
+        migration=_described(migration),
         up=up,
         down=down,
         comparison=comparison,
         rollback=rollback,
         checks=frames.CHECKS.build(_checks(up, comparison, down, rollback)),
     )
+
+
+def _described(migration: Migration) -> dict[str, Any]:
+    metadata = migration.metadata
+    return {
+        "name": migration.name,
+        "description": metadata.description,
+        "risk": metadata.risk,
+        "estimated_duration": metadata.estimated_duration,
+    }
+
+
+def _declared_compare(migration: Migration, before: State, after: State) -> Comparison:
+    return compare(before, after, allow=migration.metadata.allow, bookkeeping=migration.bookkeeping_tables)
 
 
 def _checks(

@@ -91,8 +91,18 @@ def finish_evidence(rehearsal: Rehearsal) -> None:
     for name in (*_STATES, *_RUNS, "validation"):
         result = getattr(rehearsal, name)
         if result is not None:
-            write_json(folder / f"{name}.json", result.to_document())
+            write_json(folder / f"{name}.json", _without_secrets(result.to_document()))
     write_json(folder / MANIFEST, _sealed(_manifest(rehearsal, folder)))
+
+
+def _without_secrets(document: dict[str, Any]) -> dict[str, Any]:
+    """Mask what definitions of objects hold: the body of a routine may carry a password."""
+    objects = document.get("frames", {}).get("objects")
+    if objects is not None:
+        index = objects["columns"].index("definition")
+        for row in objects["rows"]:
+            row[index] = redact(row[index]) if row[index] else row[index]
+    return document
 
 
 def _sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,10 @@ import migkit as mk
 from migkit.database import Database
 from migkit.progress import SILENT
 
-KEYED = ("CREATE TABLE t (id INTEGER PRIMARY KEY, v VARCHAR(20))", "INSERT INTO t VALUES (1,'a'),(2,'b'),(3,'c'),(5,'e')")
+KEYED = (
+    "CREATE TABLE t (id INTEGER PRIMARY KEY, v VARCHAR(20))",
+    "INSERT INTO t VALUES (1,'a'),(2,'b'),(3,'c'),(5,'e')",
+)
 KEYLESS = ("CREATE TABLE k (a INTEGER, b INTEGER)", "INSERT INTO k VALUES (1, 1), (2, 2)")
 FLAGS = (
     "CREATE TABLE p (id INTEGER PRIMARY KEY, n INTEGER, opt_in INTEGER DEFAULT 0, z INTEGER)",
@@ -48,8 +51,7 @@ CASES = (
     Case(
         "an exchange between rows without a key, beside an added column",
         KEYLESS,
-        "ALTER TABLE k ADD COLUMN z INTEGER;\n"
-        "UPDATE k SET b = CASE b WHEN 1 THEN 2 WHEN 2 THEN 1 ELSE b END;",
+        "ALTER TABLE k ADD COLUMN z INTEGER;\nUPDATE k SET b = CASE b WHEN 1 THEN 2 WHEN 2 THEN 1 ELSE b END;",
         None,
         frozenset({"data-changed"}),
     ),
@@ -60,7 +62,9 @@ CASES = (
         None,
         frozenset({"column-lost"}),
     ),
-    Case("rows added without a key", KEYLESS, "INSERT INTO k VALUES (3, 3);", "DELETE FROM k WHERE a = 3;", frozenset()),
+    Case(
+        "rows added without a key", KEYLESS, "INSERT INTO k VALUES (3, 3);", "DELETE FROM k WHERE a = 3;", frozenset()
+    ),
     Case(
         "a column added without a key",
         KEYLESS,

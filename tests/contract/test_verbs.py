@@ -11,7 +11,7 @@ import migkit as mk
 from migkit.database import Database
 from migkit.progress import SILENT
 
-ADD_NOTES = '''
+ADD_NOTES = """
 import sqlalchemy as sa
 metadata = {"version": "001", "description": "Add notes", "risk": "low"}
 def up(op):
@@ -20,7 +20,7 @@ def up(op):
                     sa.Column("body", sa.String(200)))
 def down(op):
     op.drop_table("notes")
-'''
+"""
 
 
 @pytest.fixture

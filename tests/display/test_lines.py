@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from migkit import frames
 from migkit.display import lines
+from migkit.findings import Rule, to_frame
 from tests.display.samples import statements, table_changes
 
 
@@ -91,6 +92,16 @@ def test_checks_say_what_was_expected() -> None:
         "✗ Column t.a: expected bigint, found integer",
         "⚠ Index i: not checked",
     ]
+
+
+def test_a_finding_is_one_line_of_bounded_length() -> None:
+    told = "View v was changed: SELECT 1\n  FROM a;\n" + "x" * 1000
+    rule = Rule("some-rule", "warning", "It happens", "It hurts", "Do not", "bad", "good")
+    [line] = texts(lines.finding_lines(to_frame([rule.finding("v", told)])))
+    assert "\n" not in line
+    assert line.startswith("⚠ View v was changed: SELECT 1 FROM a; xxx")
+    assert line.endswith("xxx [some-rule]")
+    assert len(line) < 330
 
 
 def test_counts_come_in_a_fixed_order() -> None:

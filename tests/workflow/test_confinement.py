@@ -235,6 +235,31 @@ def test_a_statement_that_names_its_source_is_not_sent(
         assert connection.execute(text("SELECT count(*) FROM t")).scalar_one() == 1
 
 
+@pytest.mark.parametrize("engine", ["mysql", "mariadb"])
+def test_a_trigger_that_writes_elsewhere_is_not_set_off(
+    engine: str, make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    db, other = make_database(engine), make_database(engine)
+    audit = db.dialect.quote(str(other.engine.url.database), "audit")
+    with db.engine.begin() as connection:
+        for sql in (
+            f"CREATE TABLE {audit} (id INTEGER)",
+            "CREATE TABLE t (id INTEGER PRIMARY KEY)",
+            "CREATE TABLE far (id INTEGER PRIMARY KEY)",
+            f"CREATE TRIGGER leads_out AFTER INSERT ON t FOR EACH ROW INSERT INTO {audit} VALUES (NEW.id)",
+            "CREATE TRIGGER leads_there AFTER INSERT ON far FOR EACH ROW INSERT INTO t VALUES (NEW.id)",
+        ):
+            connection.execute(text(sql))
+    for table in ("t", "far"):
+        path = write(tmp_path, executing(f"INSERT INTO {table} VALUES (1)"))
+        with pytest.raises(UnsupportedFeature, match="beyond the clone: INSERT INTO"):
+            mk.rehearse(path, db, progress=SILENT)
+    path = write(tmp_path, executing("ALTER TABLE t ADD COLUMN note VARCHAR(10)"))
+    assert mk.rehearse(path, db, progress=SILENT).up.succeeded  # type: ignore[union-attr]
+    with other.engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM audit")).scalar_one() == 0
+
+
 def test_an_attached_source_is_not_written(sqlite: Database, tmp_path: Path) -> None:
     file = str(sqlite.engine.url.database)
     with sqlite.engine.begin() as connection:

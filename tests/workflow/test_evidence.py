@@ -115,3 +115,14 @@ def test_passwords_in_statements_are_in_no_file(sqlite: Database, tmp_path: Path
     evidence = rehearsed(sqlite, tmp_path, SECRETS)
     leaking = [path.name for path in evidence.iterdir() if b"hunter2" in path.read_bytes()]
     assert leaking == []
+
+
+def test_a_password_in_a_routine_is_not_archived(postgresql: Database, tmp_path: Path) -> None:
+    body = "BEGIN EXECUTE 'CREATE ROLE r PASSWORD ''tops3cret'''; END"
+    with postgresql.engine.begin() as connection:
+        connection.exec_driver_sql(f"CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $x${body}$x$")
+    path = tmp_path / "m.py"
+    path.write_text("def up(op):\n    op.execute('CREATE TABLE t (id int)')\n")
+    trial = mk.rehearse(path, postgresql, reports=tmp_path / "reports", progress=SILENT)
+    assert trial.evidence is not None
+    assert [file.name for file in trial.evidence.iterdir() if "tops3cret" in file.read_text()] == []

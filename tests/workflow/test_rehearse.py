@@ -202,8 +202,8 @@ def test_a_rehearsal_that_never_ended_reads_as_not_passed(sqlite: Database, tmp_
 
 
 def test_an_empty_database_rehearses(db: Database, tmp_path: Path) -> None:
-    source = "def up(op):\n    op.execute('CREATE TABLE t (id INTEGER PRIMARY KEY)')\ndef down(op):\n    op.drop_table('t')\n"
-    assert rehearse(source, db, tmp_path).passed
+    up = "def up(op):\n    op.execute('CREATE TABLE t (id INTEGER PRIMARY KEY)')\n"
+    assert rehearse(up + "def down(op):\n    op.drop_table('t')\n", db, tmp_path).passed
 
 
 def test_names_that_bite(db: Database, tmp_path: Path) -> None:

@@ -50,9 +50,7 @@ def content_tasks(content: TableContent) -> list[Share]:
     return [Share(number, SHARES) for number in range(SHARES)]
 
 
-def read_content(
-    connection: Connection, content: TableContent, share: Share, by: Hash
-) -> Iterator[SegmentContent]:
+def read_content(connection: Connection, content: TableContent, share: Share, by: Hash) -> Iterator[SegmentContent]:
     """Digest the rows of one share.
 
     Parameters

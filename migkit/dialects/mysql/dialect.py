@@ -23,7 +23,19 @@ from migkit.dialects.base import (
     ValueFamily,
     Wait,
 )
-from migkit.dialects.mysql import algorithms, catalog, copying, dump, explanations, locks, orphans, reach, rows, scratch
+from migkit.dialects.mysql import (
+    algorithms,
+    catalog,
+    copying,
+    dump,
+    explanations,
+    locks,
+    orphans,
+    reach,
+    rows,
+    scratch,
+    ways_out,
+)
 from migkit.dialects.mysql import content as contents
 from migkit.dialects.mysql import session as sessions
 from migkit.dialects.mysql.hashing import ONE_POLYNOMIAL, Hash
@@ -59,7 +71,7 @@ class MySQL(Dialect):
     dump_tool = "mysqldump"
     outside_database = (
         ("accounts, grants and server settings", "they belong to the server, not to the database"),
-        ("what routines and triggers do in other databases", "only the text of statements was looked at"),
+        ("what routines build as text and execute", "only what is written out was looked at"),
     )
 
     is_mariadb = False
@@ -138,9 +150,7 @@ class MySQL(Dialect):
         """Divide a table into shares of its key ranges."""
         return list(contents.content_tasks(content))
 
-    def read_content(
-        self, connection: Connection, content: TableContent, task: Any
-    ) -> Iterator[SegmentContent]:
+    def read_content(self, connection: Connection, content: TableContent, task: Any) -> Iterator[SegmentContent]:
         """Digest a share of the key ranges inside the server."""
         return contents.read_content(connection, content, task, self.hash)
 
@@ -191,6 +201,10 @@ class MySQL(Dialect):
     def reaches_beyond_database(self, sql: str, neighbours: Collection[str] = ()) -> bool:
         """Tell whether a text is about accounts, settings or files of the server, or names another database."""
         return reach.reaches_beyond_database(sql, neighbours)
+
+    def ways_out(self, connection: Connection, neighbours: Collection[str]) -> frozenset[str]:
+        """Return tables, views and routines whose triggers or code change other databases."""
+        return ways_out.ways_out(connection, neighbours)
 
     def has_open_transaction(self, connection: Connection, *, ask: bool = False) -> bool:
         """Tell whether the session's transaction is open, by the status flags of the server's last answer."""

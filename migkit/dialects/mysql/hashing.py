@@ -104,9 +104,7 @@ FORMS: dict[str, Form] = {
     # 20201122063000: zero dates and partial dates are themselves. A date is its midnight.
     "date": _integer("({c} + 0) * 1000000"),
     "instant": _integer("{c} + 0"),
-    "exact instant": _integer(
-        "({c} + 0) DIV 1", f"((MICROSECOND({{c}}) * {MICROSECOND_SPREAD}) & {WORD})"
-    ),
+    "exact instant": _integer("({c} + 0) DIV 1", f"((MICROSECOND({{c}}) * {MICROSECOND_SPREAD}) & {WORD})"),
     "time": Form("{c}"),
     "exact time": Form(_without_zeros("{c}"), costly=True),
     "text": Form("{c}"),

@@ -26,9 +26,7 @@ _STRONG = frozenset({"EXCLUSIVE", "SHARED_NO_READ_WRITE"})
 
 _OWN_SCHEMAS = "('performance_schema', 'information_schema', 'mysql', 'sys')"
 # An ALTER TABLE builds its new table under a name that nobody else can use.
-_ON_TABLES = (
-    f"m.OBJECT_TYPE = 'TABLE' AND m.OBJECT_SCHEMA NOT IN {_OWN_SCHEMAS} AND LEFT(m.OBJECT_NAME, 5) <> '#sql-'"
-)
+_ON_TABLES = f"m.OBJECT_TYPE = 'TABLE' AND m.OBJECT_SCHEMA NOT IN {_OWN_SCHEMAS} AND LEFT(m.OBJECT_NAME, 5) <> '#sql-'"
 _INSTRUMENT = "SELECT ENABLED FROM performance_schema.setup_instruments WHERE NAME = 'wait/lock/metadata/sql/mdl'"
 
 _HELD = f"""
@@ -264,5 +262,3 @@ def _about(session: int, found: Iterable[Wait]) -> list[Wait]:
         if not more:
             return [wait for wait in unique.values() if wait.waiter in behind]
         behind |= more
-
-
