@@ -37,7 +37,7 @@ def test_an_unknown_alias_names_the_nearest(tmp_path: Path) -> None:
 
 
 def test_without_a_file_an_unknown_alias_says_so() -> None:
-    with pytest.raises(ConfigError, match="No migkit.toml was found"):
+    with pytest.raises(ConfigError, match=r"No migkit\.toml was found"):
         Config().database("production")
 
 

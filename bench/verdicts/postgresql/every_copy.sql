@@ -4,6 +4,4 @@ ALTER DATABASE "{database}" SET statement_timeout = '1h';
 ALTER ROLE verdicts_reader IN DATABASE "{database}" SET search_path = shop;
 GRANT CREATE ON DATABASE "{database}" TO verdicts_reader;
 COMMENT ON DATABASE "{database}" IS 'the shop';
--- A clone of migkit's has none: with it, a rehearsal could write to another server.
-CREATE USER MAPPING IF NOT EXISTS FOR verdicts_reader SERVER elsewhere OPTIONS (user 'me');
 CREATE SUBSCRIPTION listening CONNECTION 'host=localhost dbname=nowhere' PUBLICATION elsewhere WITH (connect = false, slot_name = NONE);

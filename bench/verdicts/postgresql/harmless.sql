@@ -148,6 +148,7 @@ SELECT pg_stat_reset();
 -- tool: clone
 -- A clone leaves out what would act outside it, and what the server keeps about the one database.
 -- also: objects subscription listening: removed
+-- also: objects user mapping verdicts_reader on elsewhere: removed
 -- also: objects database database: comment
 -- also: objects grant database*: removed
 -- also: objects setting *: removed

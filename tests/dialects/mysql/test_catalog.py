@@ -117,7 +117,8 @@ def test_grants_are_part_of_the_state(db: Database, run: Run, account: str) -> N
     granted = capture(db)
     objects = compare(before, granted).objects
     assert set(objects[objects["change"] == "added"]["name"]) == {
-        f"'{account}'@'%' on parents", f"'{account}'@'%' on children",
+        f"'{account}'@'%' on parents",
+        f"'{account}'@'%' on children",
     }
     run(f"REVOKE INSERT ON parents FROM '{account}'@'%'")
     changed = compare(granted, capture(db)).objects

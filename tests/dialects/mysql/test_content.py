@@ -15,13 +15,35 @@ from tests.dialects.mysql.conftest import HOSTILE
 Run = Callable[..., None]
 
 TYPES = {
-    "big": "BIGINT", "ubig": "BIGINT UNSIGNED", "tiny": "TINYINT(1)", "filled": "INT ZEROFILL", "num": "DECIMAL(65,30)",
-    "dbl": "DOUBLE", "flt": "FLOAT", "bits": "BIT(64)", "txt": "VARCHAR(50)", "lat": "VARCHAR(50) CHARACTER SET latin1",
-    "ucs": "VARCHAR(50) CHARACTER SET utf16", "gbk": "VARCHAR(50) CHARACTER SET gbk", "bin": "VARBINARY(50)",
-    "fixed": "BINARY(4)", "chr": "CHAR(10)", "big_text": "LONGTEXT", "big_blob": "LONGBLOB", "js": "JSON",
-    "en": "ENUM('a','b')", "st": "SET('p','q','r')", "dt": "DATETIME", "dt6": "DATETIME(6)", "ts": "TIMESTAMP NULL",
+    "big": "BIGINT",
+    "ubig": "BIGINT UNSIGNED",
+    "tiny": "TINYINT(1)",
+    "filled": "INT ZEROFILL",
+    "num": "DECIMAL(65,30)",
+    "dbl": "DOUBLE",
+    "flt": "FLOAT",
+    "bits": "BIT(64)",
+    "txt": "VARCHAR(50)",
+    "lat": "VARCHAR(50) CHARACTER SET latin1",
+    "ucs": "VARCHAR(50) CHARACTER SET utf16",
+    "gbk": "VARCHAR(50) CHARACTER SET gbk",
+    "bin": "VARBINARY(50)",
+    "fixed": "BINARY(4)",
+    "chr": "CHAR(10)",
+    "big_text": "LONGTEXT",
+    "big_blob": "LONGBLOB",
+    "js": "JSON",
+    "en": "ENUM('a','b')",
+    "st": "SET('p','q','r')",
+    "dt": "DATETIME",
+    "dt6": "DATETIME(6)",
+    "ts": "TIMESTAMP NULL",
     "ts6": "TIMESTAMP(6) NULL",
-    "d": "DATE", "t": "TIME", "t6": "TIME(6)", "y": "YEAR", "geo": "GEOMETRY",
+    "d": "DATE",
+    "t": "TIME",
+    "t6": "TIME(6)",
+    "y": "YEAR",
+    "geo": "GEOMETRY",
 }
 # Column, two values that a careless reading takes for one.
 PAIRS = [
@@ -241,9 +263,7 @@ def test_the_servers_digest_is_the_documented_arithmetic(db: Database, run: Run)
     run("CREATE TABLE v (id INT PRIMARY KEY, n INT)", "INSERT INTO v VALUES (1, 10), (2, -20), (30, 5)")
     if db.dialect.fingerprint_method.endswith("crc32c/1"):
         with db.engine.connect() as connection:
-            second = {
-                key: connection.exec_driver_sql(f"SELECT CRC32C({key})").scalar_one() for key in (1, 2, 30)
-            }
+            second = {key: connection.exec_driver_sql(f"SELECT CRC32C({key})").scalar_one() for key in (1, 2, 30)}
     else:
         second = {key: zlib.crc32(str(key)[::-1].encode()) for key in (1, 2, 30)}
     total = 0
@@ -268,8 +288,13 @@ def test_hostile_names(db: Database, run: Run, name: str) -> None:
 
 
 HARMLESS = [
-    "OPTIMIZE TABLE v", "ANALYZE TABLE v", "ALTER TABLE v FORCE", "ALTER TABLE v ENGINE=InnoDB", "FLUSH TABLES",
-    "CHECK TABLE v", "INSERT INTO v VALUES (5000, 'x')|DELETE FROM v WHERE id = 5000",
+    "OPTIMIZE TABLE v",
+    "ANALYZE TABLE v",
+    "ALTER TABLE v FORCE",
+    "ALTER TABLE v ENGINE=InnoDB",
+    "FLUSH TABLES",
+    "CHECK TABLE v",
+    "INSERT INTO v VALUES (5000, 'x')|DELETE FROM v WHERE id = 5000",
     "CREATE TABLE w LIKE v|INSERT INTO w SELECT * FROM v ORDER BY a DESC|DROP TABLE v|RENAME TABLE w TO v",
 ]
 
