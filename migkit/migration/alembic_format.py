@@ -262,7 +262,9 @@ def find_revision(script: ScriptDirectory, name: str, ini: Path) -> Script:
         found = script.get_revision(name)
     except CommandError as error:
         heads = ", ".join(script.get_heads())
-        raise MigrationInvalid(str(error), where=str(ini), next_step=f"Heads of this project: {heads}.") from None
+        # "identified by 'x'" is how MySQL writes a password, and would be masked like one.
+        told = str(error).replace("revision identified by", "revision")
+        raise MigrationInvalid(told, where=str(ini), next_step=f"Heads of this project: {heads}.") from None
     if found is None:
         raise MigrationInvalid(f"{name} is no revision that can be run", where=str(ini))
     return found

@@ -136,8 +136,10 @@ def test_what_a_user_may_not_see_is_unchecked_not_absent(db: Database, run: Run,
 def test_a_table_outside_the_snapshot_is_named(db: Database, run: Run) -> None:
     run("CREATE TABLE plain (id INT PRIMARY KEY) ENGINE=MyISAM")
     state = capture(db)
-    assert list(state.unchecked["what"]) == ["rows of plain"]
-    assert "not in the snapshot" in state.unchecked["why"].iloc[0]
+    # Whether the server's own dump tool is installed is another matter.
+    of_rows = state.unchecked[~state.unchecked["what"].str.startswith("the schema dump")]
+    assert list(of_rows["what"]) == ["rows of plain"]
+    assert "not in the snapshot" in of_rows["why"].iloc[0]
 
 
 def test_the_number_of_queries_does_not_grow_with_tables(db: Database, run: Run) -> None:
