@@ -6,7 +6,8 @@ looks.
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
 
 
 @runtime_checkable
@@ -24,6 +25,29 @@ class Progress(Protocol):
 
     def close(self) -> None:
         """End the last stage; nothing is reported afterwards."""
+
+
+@runtime_checkable
+class LiveProgress(Progress, Protocol):
+    """A renderer that also has a place for what is observed while the work goes on: a timeline, a curve."""
+
+    def fact(self, kind: str, facts: Mapping[str, Any]) -> None:
+        """Take what was observed just now.
+
+        Parameters
+        ----------
+        kind : str
+            ``lock`` (a row of the frame ``locks`` so far), ``wait`` (of ``waits``), ``statement`` (of ``statements``),
+            ``progress`` (of ``progress``), ``load`` (a second of a load test's ``timeline``).
+        facts : mapping
+            The row.
+        """
+
+
+def tell(progress: Progress, kind: str, facts: Mapping[str, Any]) -> None:
+    """Hand an observation to a renderer that has a place for it; others go without."""
+    if isinstance(progress, LiveProgress):
+        progress.fact(kind, facts)
 
 
 class Silent:
