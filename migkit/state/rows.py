@@ -18,7 +18,7 @@ from migkit.state.plan import plan_tables
 from migkit.state.row_narrowing import FIRST_BITS, STEP_BITS, divided, narrowed
 from migkit.state.row_sides import Digests, Side, Sides, opened, read_digests, row_differences
 from migkit.state.segments import TableName, table_digests
-from migkit.state.snapshot import State
+from migkit.state.snapshot import State, key_columns
 
 # Slices of the key's hash, as captures number them.
 _SLICE_BITS = 4
@@ -56,7 +56,7 @@ def compare_unproven(
     RowsNotComparable
         If the source changed since the clone was made, or the table cannot be read row by row.
     """
-    columns = [fact for fact in facts.columns if fact.table == table and fact.pair.before and fact.pair.after]
+    columns = _columns_to_read(facts, table)
     old_table = next((old for old, new in facts.renames.tables.items() if new == table), table)
     old_columns = tuple(fact.renamed_from or fact.column for fact in columns)
     new_columns = tuple(fact.column for fact in columns)
@@ -70,6 +70,16 @@ def compare_unproven(
         within, found = _digests(sides, segments, shift)
         _require_unchanged(before, old_table, found[0], segments, shift)
         return _proven(sides, within, found, new_columns)
+
+
+def _columns_to_read(facts: ComparisonFacts, table: TableName) -> list[ColumnFact]:
+    """Return the columns that are to be read again: those left open; every one where rows are told apart by all."""
+    shared = [fact for fact in facts.columns if fact.table == table and fact.pair.before and fact.pair.after]
+    pair = next(fact.pair for fact in facts.tables if fact.name == table)
+    key = key_columns(pair.after["key"] if pair.after else None)
+    # A row whose key holds a NULL is told apart by all of its columns, like the rows of a table without a key.
+    by_key = key and all(not (fact.nulls_before or fact.nulls_after) for fact in shared if fact.column in key)
+    return [fact for fact in shared if needs_rows(fact)] if by_key else shared
 
 
 def _content(

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from migkit.dialects.sqlite import SQLite
+from migkit.dialects.base import RowDigest
+from migkit.dialects.sqlite import SQLite, row_digests
 from migkit.dialects.sqlite.hashing import hash_values
 from tests.dialects.sqlite.support import DIALECT, catalog, change, content_of, digests, make, sums
 
@@ -248,6 +249,27 @@ def test_rows_stream_in_order_and_add_up_to_the_sums(tmp_path: Path) -> None:
     assert sum(row.digests[1] is None for row in found) == 500
     assert {int(row.key[0] or -1) >> 8 for row in part if row.key[0] != "0"} == {0, 3}
     assert len(part) == 512
+
+
+@pytest.mark.parametrize(
+    "key", ["number", "'k' || number", "CASE number % 3 WHEN 0 THEN 'k' || number ELSE number END"]
+)
+def test_rows_sorted_in_many_runs_are_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    url = make(
+        tmp_path / "a.db",
+        f"""CREATE TABLE t (id ANY PRIMARY KEY, v, w);
+        WITH RECURSIVE n(number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM n WHERE number < 5000)
+        INSERT INTO t SELECT {key}, nullif(number % 7, 0), 'w' FROM n;""",
+    )
+
+    def read() -> list[RowDigest]:
+        with DIALECT.snapshot(DIALECT.create_engine(url), 1) as (session,):
+            return list(DIALECT.read_rows(session, content_of(DIALECT.read_catalog(session, None), "t"), None))
+
+    in_memory = read()
+    monkeypatch.setattr(row_digests, "RUN_BYTES", 1)
+    assert read() == in_memory
+    assert len(in_memory) == 5000
 
 
 def test_memory_stays_bounded_with_wide_rows(tmp_path: Path) -> None:
