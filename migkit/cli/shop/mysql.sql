@@ -158,8 +158,8 @@ WITH multiplied AS (
     SELECT i, number.n AS line, ((i * 8 + number.n) * 630360016 + {seed} * 40692 + 29) % 2147483647 AS b
     FROM squared
     STRAIGHT_JOIN shop_numbers AS number ON number.n <= 6
-     AND number.n <= CASE WHEN draw < 42 THEN 1 WHEN draw < 69 THEN 2 WHEN draw < 84 THEN 3 WHEN draw < 93 THEN 4
-                          WHEN draw < 98 THEN 5 ELSE 6 END
+     AND number.n <= CASE WHEN draw < 70 THEN 1 WHEN draw < 88 THEN 2 WHEN draw < 95 THEN 3 WHEN draw < 98 THEN 4
+                          WHEN draw < 99 THEN 5 ELSE 6 END
 ), picked AS (
     -- The product of two uniform numbers: a few products sell much better than the rest.
     SELECT i, line, b * b % 2147483647 AS k FROM lined

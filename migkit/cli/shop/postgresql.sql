@@ -146,9 +146,9 @@ WITH multiplied AS (
     SELECT i, a * a % 2147483647 AS h FROM multiplied OFFSET 0
 ), lines AS (
     SELECT i, line, ((i * 8 + line) * 630360016 + {seed} * 40692 + 29) % 2147483647 AS b
-    FROM squared, generate_series(1, CASE WHEN h % 100 < 42 THEN 1 WHEN h % 100 < 69 THEN 2
-                                          WHEN h % 100 < 84 THEN 3 WHEN h % 100 < 93 THEN 4
-                                          WHEN h % 100 < 98 THEN 5 ELSE 6 END) AS line
+    FROM squared, generate_series(1, CASE WHEN h % 100 < 70 THEN 1 WHEN h % 100 < 88 THEN 2
+                                          WHEN h % 100 < 95 THEN 3 WHEN h % 100 < 98 THEN 4
+                                          WHEN h % 100 < 99 THEN 5 ELSE 6 END) AS line
 ), picked AS (
     -- The product of two uniform numbers: a few products sell much better than the rest.
     SELECT i, line, b * b % 2147483647 AS k FROM lines OFFSET 0

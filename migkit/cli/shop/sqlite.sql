@@ -157,8 +157,8 @@ WITH RECURSIVE numbers AS (
 ), squared AS (
     SELECT i, a * a % 2147483647 % 100 AS share FROM multiplied LIMIT -1
 ), counted AS (
-    SELECT i, CASE WHEN share < 42 THEN 1 WHEN share < 69 THEN 2 WHEN share < 84 THEN 3 WHEN share < 93 THEN 4
-                   WHEN share < 98 THEN 5 ELSE 6 END AS lines
+    SELECT i, CASE WHEN share < 70 THEN 1 WHEN share < 88 THEN 2 WHEN share < 95 THEN 3 WHEN share < 98 THEN 4
+                   WHEN share < 99 THEN 5 ELSE 6 END AS lines
     FROM squared LIMIT -1
 ), line_numbers (line) AS (
     VALUES (1), (2), (3), (4), (5), (6)
