@@ -63,8 +63,11 @@ _PIN_SESSION = """
 SELECT set_config(name, value, true)
 FROM (VALUES ('search_path', 'pg_catalog'), ('TimeZone', 'UTC'), ('DateStyle', 'ISO, YMD'),
              ('IntervalStyle', 'postgres'), ('extra_float_digits', '1'), ('bytea_output', 'hex'),
-             ('quote_all_identifiers', 'off'), ('lc_monetary', 'C'), ('jit', 'off')) AS pinned (name, value)
+             ('quote_all_identifiers', 'off'), ('lc_monetary', 'C'), ('jit', 'off'),
+             ('enable_nestloop', 'off')) AS pinned (name, value)
 """
+# Without nested loops: just after thousands of tables were made the server still takes its catalog for a small one, and
+# would read all of its indexes once for each table.
 
 _SCHEMAS = """
 SELECT oid::bigint AS oid, nspname::text AS name

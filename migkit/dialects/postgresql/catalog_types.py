@@ -90,7 +90,7 @@ SELECT CASE WHEN t.typtype = 'p' THEN 'shell type' ELSE 'base type' END AS kind,
        ) END AS definition,
        {_OWNER_AND_COMMENT}
 FROM pg_type AS t JOIN pg_namespace AS n ON n.oid = t.typnamespace
-WHERE (t.typtype = 'b' AND NOT EXISTS (SELECT FROM pg_type AS e WHERE e.typarray = t.oid) OR t.typtype = 'p')
+WHERE (t.typtype = 'b' AND t.oid NOT IN (SELECT e.typarray FROM pg_type AS e) OR t.typtype = 'p')
   AND {_IN_SCHEMAS}
 ORDER BY 2, 3
 """
