@@ -64,7 +64,7 @@ class Reader:
         Texts are left alone, and so is everything if a table has the name of the database: which of the two is meant is
         then not to be told.
         """
-        if any(row["table_name"] == self.current for row in self.tables):
+        if self._is_also_a_table:
             return sql
         quoted = "`" + self.current.replace("`", "``") + "`"
 
@@ -74,6 +74,10 @@ class Reader:
             return "" if own else text
 
         return self._token.sub(keep, sql)
+
+    @cached_property
+    def _is_also_a_table(self) -> bool:
+        return any(row["table_name"] == self.current for row in self.tables)
 
     @cached_property
     def _token(self) -> re.Pattern[str]:
