@@ -32,6 +32,7 @@ COLUMN_CHANGES = FrameSpec(
         measure("content", "intact, retyped, changed, appended, added, removed, not compared", TEXT),
         measure("renamed_from", "the column's earlier name, recognised by content", TEXT),
         measure("rows_changed", "rows whose value differs; missing where rows were not compared one by one"),
+        measure("sample_keys", "the keys of a few of those rows", TEXT),
         measure("where", "the key ranges in which the content differs", TEXT),
         measure("nulls_before", "NULLs before"),
         measure("nulls_after", "NULLs after"),

@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -24,6 +25,9 @@ from migkit.state.plan import plan_tables, without_bookkeeping
 from migkit.state.sampling import Sample, sampled, unchecked
 from migkit.state.schema_digest import SchemaReading
 from migkit.state.snapshot import RowsMode, State, TableName
+from migkit.stopping import LOOK_SECONDS, check
+
+Beside = Callable[[Connection], AbstractContextManager[None]]
 
 _NEXT_STEP = "Nothing was left behind; capture again."
 _LEFT_OUT = {"why": "only these were asked for"}
@@ -37,6 +41,7 @@ def capture(
     like: State | None = None,
     rows: RowsMode | None = None,
     seed: int | None = None,
+    beside: Beside | None = None,
     progress: Progress = SILENT,
 ) -> State:
     """Capture everything that is true of a database at one instant.
@@ -59,6 +64,8 @@ def capture(
         server's own estimate of how many there are.
     seed : int, optional
         What chooses the segments of a sample; by default that of `like`, else 0. With `like`, its segments are read.
+    beside : callable, optional
+        Takes the snapshot's first session, and returns a context to capture in: other work at the same instant.
     progress : Progress, optional
         Where to tell how far it is.
 
@@ -76,7 +83,7 @@ def capture(
     rows = rows or (like.rows if like else "exact")
     seed = seed if seed is not None else like.seed if like else 0
     try:
-        return _capture(db, schemas or db.schemas, like, rows, seed, progress)
+        return _capture(db, schemas or db.schemas, like, rows, seed, progress, beside or _alone)
     except SQLAlchemyError as error:
         raise CaptureFailed(
             f"The capture was broken off: {db.dialect.explain_error(error)}",
@@ -87,13 +94,27 @@ def capture(
         progress.close()
 
 
+def _alone(_: Connection) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
 def _capture(
-    db: Database, schemas: Sequence[str] | None, like: State | None, rows: RowsMode, seed: int, progress: Progress
+    db: Database,
+    schemas: Sequence[str] | None,
+    like: State | None,
+    rows: RowsMode,
+    seed: int,
+    progress: Progress,
+    beside: Beside,
 ) -> State:
     dialect = db.dialect
     captured_at = datetime.now(UTC)
     dump = SchemaReading(dialect)
-    with dialect.snapshot(db.engine, dialect.capture_workers) as sessions, dump.beside(sessions[0], schemas):
+    with (
+        dialect.snapshot(db.engine, dialect.capture_workers) as sessions,
+        beside(sessions[0]),
+        dump.beside(sessions[0], schemas),
+    ):
         catalog = without_bookkeeping(dialect.read_catalog(sessions[0], schemas))
         plans = plan_tables(dialect, sessions[0], catalog, like)
         samples = sampled(dialect, sessions[0], plans, rows, seed, like)
@@ -137,7 +158,8 @@ class _Reading:
         with ThreadPoolExecutor(max_workers=len(sessions), thread_name_prefix="migkit-capture") as pool:
             futures = [pool.submit(self._work, session, tasks) for session in sessions]
             try:
-                wait(futures)
+                while wait(futures, LOOK_SECONDS).not_done:
+                    check()
             except BaseException:
                 tasks.clear()
                 for stop in cancel:

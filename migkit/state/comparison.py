@@ -200,6 +200,7 @@ def _column_row(fact: ColumnFact) -> tuple[object, ...]:
         fact.content,
         fact.renamed_from,
         fact.changed_rows,
+        ", ".join(fact.sample_keys) or None,
         fact.where,
         fact.nulls_before,
         fact.nulls_after,

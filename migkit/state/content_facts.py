@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from migkit.dialects.base import Row
 from migkit.state.changes import Pair
@@ -31,11 +31,17 @@ class ProvenRows:
         Rows whose key is in one state only.
     changed : mapping of str to int
         Per column: rows whose value differs, among those in both states.
+    samples : mapping of str to tuple of str
+        Per column: the keys of a few of those rows.
+    removed_samples : tuple of str
+        The keys of a few of the rows removed.
     """
 
     added: int
     removed: int
     changed: Mapping[str, int]
+    samples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    removed_samples: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,7 @@ class ColumnFact:
     changed_rows: int | None = None
     segments: tuple[int, ...] = ()
     shift: int | None = None
+    sample_keys: tuple[str, ...] = ()
 
     @property
     def table(self) -> TableName:
@@ -206,7 +213,8 @@ class ContentComparison:
         if content in ("intact", "retyped") and self._sample(self._new, (schema, table)) is not None:
             content = "sampled"
         where = describe_segments(digest, result.segments) or None
-        return ColumnFact(pair, renamed_from, content, where, rows, result.differing, digest.shift)
+        keys = proven.samples.get(column, ()) if rows and proven else ()
+        return ColumnFact(pair, renamed_from, content, where, rows, result.differing, digest.shift, keys)
 
     def proven(self, name: TableName) -> ProvenRows | None:
         """Return what comparing rows has shown, where it accounts for the number of rows; else it proves nothing."""

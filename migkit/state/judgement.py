@@ -110,7 +110,8 @@ def _rows_lost(facts: ComparisonFacts, fact: TableFact, label: str, declared: De
     if proven is not None and fact.pair.before and fact.pair.before["key"]:
         removed = max(removed, proven.removed)
     if removed and not declared.covers("delete_rows", label):
-        yield rules.ROWS_LOST.finding(label, f"Table {label} lost {_rows(removed)}")
+        such = f", such as {', '.join(proven.removed_samples)}" if proven and proven.removed_samples else ""
+        yield rules.ROWS_LOST.finding(label, f"Table {label} lost {_rows(removed)}{such}")
 
 
 def _rows_exchanged(facts: ComparisonFacts, fact: TableFact, label: str, declared: Declarations) -> Iterator[Finding]:
@@ -144,6 +145,7 @@ def _columns(facts: ComparisonFacts, declared: Declarations) -> Iterator[Finding
 
 def _column_content(fact: ColumnFact, where: str, table: str, declared: Declarations) -> Iterator[Finding]:
     place = f" ({fact.where})" if fact.where else ""
+    place += f", such as {', '.join(fact.sample_keys)}" if fact.sample_keys else ""
     any_column = f"{table}.*"
     if fact.content == "changed":
         how_many = f"{_rows(fact.changed_rows)} of " if fact.changed_rows else ""

@@ -19,6 +19,7 @@ from migkit.dialects.base import Dialect, Part, RowDigest, SegmentContent, Table
 from migkit.errors import CaptureFailed, PermissionMissing
 from migkit.state.content import MODULUS
 from migkit.state.row_merge import RowDifference, merge
+from migkit.stopping import LOOK_SECONDS, check
 
 Result = TypeVar("Result")
 Digest = tuple[int, ...]
@@ -104,7 +105,8 @@ def _run(workers: list[tuple[Side, Connection, Callable[[Connection], None]]], q
         for future in futures:
             future.add_done_callback(lambda done: _stop_all(done, queues))
         try:
-            wait(futures)
+            while wait(futures, LOOK_SECONDS).not_done:
+                check()
         except BaseException:
             for tasks in queues:
                 tasks.clear()

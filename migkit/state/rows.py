@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,16 +10,20 @@ from sqlalchemy import Connection
 
 from migkit.database import Database
 from migkit.dialects.base import Part, TableContent
+from migkit.display.escape import shorten
 from migkit.errors import NotComparable
 from migkit.state.content import MODULUS
 from migkit.state.content_facts import ColumnFact, ProvenRows
 from migkit.state.facts import ComparisonFacts
 from migkit.state.plan import plan_tables
+from migkit.state.row_merge import RowDifference
 from migkit.state.row_narrowing import FIRST_BITS, STEP_BITS, divided, narrowed
 from migkit.state.row_sides import Digests, Side, Sides, opened, read_digests, row_differences
 from migkit.state.segments import TableName, table_digests
 from migkit.state.snapshot import State, key_columns
 
+SAMPLE_KEYS = 3
+SAMPLE_KEY_LENGTH = 60
 # Slices of the key's hash, as captures number them.
 _SLICE_BITS = 4
 
@@ -73,13 +77,13 @@ def compare_unproven(
 
 
 def _columns_to_read(facts: ComparisonFacts, table: TableName) -> list[ColumnFact]:
-    """Return the columns that are to be read again: those left open; every one where rows are told apart by all."""
+    """Return the columns to read again: those left open and the key, or all where rows are told apart by all."""
     shared = [fact for fact in facts.columns if fact.table == table and fact.pair.before and fact.pair.after]
     pair = next(fact.pair for fact in facts.tables if fact.name == table)
     key = key_columns(pair.after["key"] if pair.after else None)
     # A row whose key holds a NULL is told apart by all of its columns, like the rows of a table without a key.
     by_key = key and all(not (fact.nulls_before or fact.nulls_after) for fact in shared if fact.column in key)
-    return [fact for fact in shared if needs_rows(fact)] if by_key else shared
+    return [fact for fact in shared if needs_rows(fact) or fact.column in key] if by_key else shared
 
 
 def _content(
@@ -117,12 +121,26 @@ def _proven(
 ) -> ProvenRows:
     counts: Counter[str] = Counter()
     changed: Counter[int] = Counter()
+    samples: defaultdict[int, list[str]] = defaultdict(list)
+    removed: list[str] = []
     for part in narrowed(sides, found, within):
         for difference in row_differences(sides, part):
             counts[difference.change] += 1
             changed.update(difference.columns)
+            for index in difference.columns:
+                _sample(samples[index], difference)
+            if difference.change == "removed":
+                _sample(removed, difference)
     by_column = {columns[index]: rows for index, rows in sorted(changed.items())}
-    return ProvenRows(counts["added"], counts["removed"], by_column)
+    keys = {columns[index]: tuple(found) for index, found in sorted(samples.items())}
+    return ProvenRows(counts["added"], counts["removed"], by_column, keys, tuple(removed))
+
+
+def _sample(keys: list[str], difference: RowDifference) -> None:
+    """Keep the keys of the first few rows; they come ordered by hash, so that these are from all over the table."""
+    if len(keys) < SAMPLE_KEYS and difference.key:
+        parts = ["NULL" if part is None else shorten(part, SAMPLE_KEY_LENGTH) for part in difference.key]
+        keys.append(parts[0] if len(parts) == 1 else f"({', '.join(parts)})")
 
 
 def _require_unchanged(

@@ -23,6 +23,14 @@ def down(op):
 """
 
 
+SHORTEN = """
+def up(op):
+    op.execute("UPDATE users SET email = 'u' WHERE id IN (7, 31)")
+def down(op):
+    op.execute("SELECT 1")
+"""
+
+
 @pytest.fixture
 def users(db: Database) -> Database:
     with db.engine.begin() as connection:
@@ -104,6 +112,16 @@ def test_rehearse_and_open_the_evidence(users: Database, notes: Path, tmp_path: 
     assert isinstance(again, mk.Rehearsal)
     assert again.passed
     assert inspect(users.engine).get_table_names() == ["users"]
+
+
+def test_rows_that_changed_are_counted_and_a_few_named(users: Database, tmp_path: Path) -> None:
+    path = tmp_path / "002_shorten.py"
+    path.write_text(SHORTEN)
+    trial = mk.rehearse(path, users, reports=tmp_path / "reports", progress=SILENT)
+    told = [what for what in trial.findings["what"] if "2 rows of users.email changed" in what]
+    assert told
+    assert all("such as 31, 7" in what or "such as 7, 31" in what for what in told)
+    assert mk.load(trial.evidence).findings["what"].tolist() == trial.findings["what"].tolist()  # type: ignore[union-attr]
 
 
 def test_a_type_that_keeps_every_value_reads_intact(users: Database, engine_name: str) -> None:
