@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from migkit.frames.columns import fact, key, measure
+from migkit.frames.observing import INCIDENTS, PROGRESS
 from migkit.frames.states import UNCHECKED
 from migkit.framing import FLAG, INSTANT, INTEGER, NUMBER, TEXT, Column, FrameSpec
 
@@ -27,7 +28,7 @@ STATEMENTS = FrameSpec(
 
 LOCKS = FrameSpec(
     "locks",
-    "One row per lock the migration held on a relation.",
+    "One row per lock that was held on a relation: by the migration, or by anybody in a watched database.",
     (
         key("relation", "the relation, schema-qualified where it is not in the default schema"),
         key("mode", "the lock mode as the engine names it"),
@@ -37,6 +38,8 @@ LOCKS = FrameSpec(
         measure("held_ms", "released_at - granted_at in milliseconds", NUMBER),
         measure("blocks", "what others could not do meanwhile: 'reads and writes', 'writes', 'schema changes'", TEXT),
         measure("exact", "read from the migration's own session (True) or sampled (False)", FLAG),
+        measure("session", "the session that held it; missing for the migration's own"),
+        measure("query", "what that session was doing when the lock was first seen", TEXT),
     ),
 )
 
@@ -50,11 +53,17 @@ WAITS = FrameSpec(
         fact("mode", "the lock mode asked for"),
         fact("waiter_query", "the query that waited"),
         fact("blocker_query", "the query waited for"),
-        measure("by_migration", "the migration was the blocker (True) or the waiter (False)", FLAG),
-        measure("started_at", "first seen waiting", INSTANT),
-        measure("ended_at", "last seen waiting", INSTANT),
-        measure("waited_ms", "as the server tells, else ended_at - started_at, in milliseconds", NUMBER),
+        measure(
+            "by_migration", "the migration was the blocker (True) or the waiter (False); missing without one", FLAG
+        ),
+        measure("started_at", "when the wait began: as the server tells, else within one sample", INSTANT),
+        measure("ended_at", "when it ended, within one sample", INSTANT),
+        measure("waited_ms", "ended_at - started_at in milliseconds", NUMBER),
+        measure("depth", "1: waits for who holds the lock; 2: waits behind one who waits; and so on"),
+        measure("root_blocker", "the session at the head of the queue, which waits for nobody"),
+        measure("root_query", "what that session was doing", TEXT),
+        measure("end", "granted, gave up, or still waiting when nobody looked any more", TEXT),
     ),
 )
 
-RUN_FRAMES = (STATEMENTS, LOCKS, WAITS, UNCHECKED)
+RUN_FRAMES = (STATEMENTS, LOCKS, WAITS, PROGRESS, INCIDENTS, UNCHECKED)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext, ExecutionContext
 
 from migkit.dialects.base import Dialect, SessionObserver
-from migkit.errors import MigkitError
+from migkit.dialects.measuring import IncidentKind
 from migkit.observe.confinement import Confinement
 from migkit.observe.describing import statement_kind, strip_comments
 from migkit.observe.parameters import with_parameters
@@ -33,15 +33,12 @@ from migkit.observe.statements import (
     as_written,
     savepoint_command,
     statements_frame,
+    tell_statement,
     transaction_end,
 )
-from migkit.observe.transactions import Hold, Transaction, enter_autocommit, leave_autocommit
-from migkit.progress import Progress
+from migkit.observe.transactions import Hold, Transaction, TransactionLost, enter_autocommit, leave_autocommit
+from migkit.progress import Progress, tell
 from migkit.redaction import redact
-
-
-class TransactionLost(MigkitError):  # named as its siblings are
-    """A transaction that a swallowed error had already spoiled was about to be committed."""
 
 
 class Recorder:
@@ -67,6 +64,8 @@ class Recorder:
         self.where: str | None = None
         self.entries: list[Statement] = []
         self.transactions = 0
+        # What other sessions were part of: deadlocks, lock timeouts, cancelled statements.
+        self.failures: list[tuple[IncidentKind, datetime, str]] = []
         self.lost = False
         self._dialect = dialect
         self._progress = progress
@@ -107,6 +106,14 @@ class Recorder:
             return None
         commits = current.kind == "ddl" and not self._dialect.transactional_ddl
         return (current.number, current.started_at) if current.transaction == 0 or commits else None
+
+    @property
+    def at_work(self) -> tuple[int, datetime, bool] | None:
+        """Number and start of the running statement, and whether it changes something."""
+        current = self._current
+        if current is None or current.started_at is None:
+            return None
+        return current.number, current.started_at, current.kind in ("ddl", "dml")
 
     def skip(self, reason: str) -> None:
         """Note that the present statement was left out, or had nothing to do."""
@@ -236,7 +243,7 @@ class Recorder:
             self._observed().add(text)
         self._rejoin_transaction(connection)
         self._conclude(entry, text, is_decided)
-        self._tell(entry)
+        self._noted = tell_statement(self._progress, entry, self._noted)
 
     def _has_committed(self, connection: Connection, *, ask: bool = False) -> bool:
         """Whether an engine that commits by itself has done so with everything until now."""
@@ -274,6 +281,8 @@ class Recorder:
         commits = entry.kind == "ddl" and not self._dialect.transactional_ddl
         entry.outcome = UNKNOWN if self.lost and (entry.transaction == 0 or commits) else FAILED
         entry.error = message
+        kind = self._dialect.incident_kind(as_exception(failure.original_exception))
+        self.failures += [(kind, datetime.now(UTC), entry.sql)] if kind is not None else []
         if self._transaction is not None and entry.transaction != 0:
             self._transaction.has_error = True
         if self.lost and commits:
@@ -337,7 +346,10 @@ class Recorder:
             return
         now = datetime.now(UTC)
         is_exact = self._dialect.lock_facts == "exact"
-        self._lock_rows += [hold.row(now, is_exact=is_exact) for hold in transaction.holds.values()]
+        released = [hold.row(now, is_exact=is_exact) for hold in transaction.holds.values()]
+        self._lock_rows += released
+        for row in released:
+            tell(self._progress, "lock", row)
         self._decide(transaction.statements, outcome)
 
     def _decide(self, statements: Sequence[Statement], outcome: str) -> None:
@@ -384,7 +396,10 @@ class Recorder:
             return
         for lock in facts.locks:
             hold = Hold(lock, entry.number, entry.started_at)
-            self._transaction.holds.setdefault((lock.relation, lock.mode), hold)
+            if self._transaction.holds.setdefault((lock.relation, lock.mode), hold) is hold:
+                is_exact = self._dialect.lock_facts == "exact"
+                held = hold.row(datetime.now(UTC), is_exact=is_exact)
+                tell(self._progress, "lock", held | {"released_at": None, "held_ms": None})
 
     def _tell(self, entry: Statement) -> None:
         """Tell people; a statement repeated with other values is told once."""

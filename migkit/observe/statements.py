@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import pandas as pd
 from sqlalchemy import Connection
@@ -14,6 +14,7 @@ from sqlalchemy.engine import ExecutionContext
 
 from migkit import frames
 from migkit.observe.describing import Kind, strip_comments, summarize
+from migkit.progress import Progress, tell
 
 RAN = "ran"
 APPLIED = "applied"
@@ -59,22 +60,41 @@ class StatementSink(Protocol):
 
 def statements_frame(entries: Iterable[Statement]) -> pd.DataFrame:
     """Return statements as :data:`migkit.frames.STATEMENTS`."""
-    return frames.STATEMENTS.build(
-        {
-            "number": entry.number,
-            "kind": entry.kind,
-            "sql": entry.sql,
-            "summary": entry.summary,
-            "started_at": entry.started_at,
-            "seconds": entry.seconds,
-            "rows": entry.rows,
-            "transaction": None if entry.transaction is None else str(entry.transaction),
-            "outcome": entry.outcome,
-            "rewritten": ", ".join(entry.rewritten) or None,
-            "error": entry.error,
-        }
-        for entry in entries
-    )
+    return frames.STATEMENTS.build(map(statement_row, entries))
+
+
+def statement_row(entry: Statement) -> dict[str, Any]:
+    """Return a statement as a row of :data:`migkit.frames.STATEMENTS`."""
+    return {
+        "number": entry.number,
+        "kind": entry.kind,
+        "sql": entry.sql,
+        "summary": entry.summary,
+        "started_at": entry.started_at,
+        "seconds": entry.seconds,
+        "rows": entry.rows,
+        "transaction": None if entry.transaction is None else str(entry.transaction),
+        "outcome": entry.outcome,
+        "rewritten": ", ".join(entry.rewritten) or None,
+        "error": entry.error,
+    }
+
+
+def tell_statement(progress: Progress, entry: Statement, noted: str | None) -> str:
+    """Tell people of a statement that has ended, unless the same text was told just before with other values.
+
+    Returns
+    -------
+    str
+        What was told, to be given as `noted` the next time.
+    """
+    tell(progress, "statement", statement_row(entry))
+    text = entry.sql.partition("  -- ")[0]
+    if entry.outcome == SKIPPED:
+        progress.note("·", f"{entry.summary}: {SKIPPED}, {entry.error}")
+    elif entry.kind in ("ddl", "dml") and text != noted:
+        progress.note("✓", f"{entry.summary} ({entry.seconds:.2f}s)")
+    return text
 
 
 def as_written(sql: str, connection: Connection, context: ExecutionContext | None) -> str:

@@ -9,7 +9,12 @@ from typing import Any
 from sqlalchemy import Connection
 
 from migkit.dialects.base import HeldLock
+from migkit.errors import MigkitError
 from migkit.observe.statements import Statement
+
+
+class TransactionLost(MigkitError):  # named as its siblings are
+    """A transaction that a swallowed error had already spoiled was about to be committed."""
 
 
 @dataclass

@@ -2,62 +2,27 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Engine
 
-from migkit.dialects.base import Dialect, HeldLock, Wait
-from migkit.redaction import redact
+from migkit.dialects.base import Dialect
+from migkit.dialects.measuring import Eye, IncidentKind
+from migkit.observe.sampling import EVERY_SECONDS, Clock, Sampling
+from migkit.observe.stretches import Ledger
+from migkit.progress import SILENT, Progress, tell
 
-INTERVAL_SECONDS = 0.02
-_NOTABLE_GAP_SECONDS = 0.5
+NOTABLE_GAP_SECONDS = 0.5
+TELL_EVERY_SECONDS = 0.25
 _WAITERS = "who waited for the migration"
 
 
-@dataclass
-class _Stretch:
-    """One session seen waiting, sample after sample."""
-
-    wait: Wait
-    started_at: datetime
-    ended_at: datetime
-    round: int
-
-    def row(self, session: int) -> dict[str, Any]:
-        waited = (self.ended_at - self.started_at).total_seconds()
-        if self.wait.since is not None and self.wait.since <= self.ended_at:
-            # The server knows when the wait began; clocks that disagree must not make it shorter than what was seen.
-            waited = max(waited, (self.ended_at - self.wait.since).total_seconds())
-        return {
-            "waiter": self.wait.waiter,
-            "blocker": self.wait.blocker,
-            "relation": self.wait.relation,
-            "mode": self.wait.mode,
-            "waiter_query": redact(self.wait.waiter_query),
-            "blocker_query": redact(self.wait.blocker_query),
-            "by_migration": self.wait.waiter != session,
-            "started_at": self.started_at,
-            "ended_at": self.ended_at,
-            "waited_ms": waited * 1000,
-        }
-
-
-@dataclass
-class _SampledHold:
-    lock: HeldLock
-    statement: int
-    seen_at: datetime
-    last_seen_at: datetime
-
-
 class Watcher:
-    """Samples waits in a session and a thread of its own, for as long as a run lasts.
+    """Watches one session from a second one, for as long as a run lasts.
 
     Parameters
     ----------
@@ -68,114 +33,105 @@ class Watcher:
     outside_since : callable
         Returns number and start of the statement that runs now, if its locks are gone when it ends, so that they can
         only be sampled; else ``None``.
+    current : callable, optional
+        Returns number and start of the statement that runs now, whatever its locks, and whether it changes something.
+    progress : Progress
+        Told what is seen, a few times a second.
     """
 
     def __init__(
-        self, dialect: Dialect, engine: Engine, outside_since: Callable[[], tuple[int, datetime] | None]
+        self,
+        dialect: Dialect,
+        engine: Engine,
+        outside_since: Callable[[], tuple[int, datetime] | None],
+        current: Callable[[], tuple[int, datetime, bool] | None] = lambda: None,
+        progress: Progress = SILENT,
     ) -> None:
         self.unchecked: list[dict[str, str]] = []
         self._dialect = dialect
         self._engine = engine
         self._outside_since = outside_since
-        self._session = 0
-        self._open: dict[tuple[Any, ...], _Stretch] = {}
-        self._closed: list[_Stretch] = []
-        self._holds: dict[tuple[str, str, int], _SampledHold] = {}
-        self._round = 0
-        self._largest_gap = 0.0
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._current = current
+        self._progress = progress
+        self._ledger = Ledger()
+        self._sampling: Sampling | None = None
+        self._clock = Clock()
+        self._told_at = 0.0
 
     def start(self, session: int | None) -> None:
         """Begin to sample; where the engine shows no waiters, that is noted as unchecked instead."""
-        if not self._dialect.sees_waiters or session is None:
+        if session is None:
             why = f"{self._dialect.label} does not show which sessions wait for which"
             self.unchecked.append({"what": _WAITERS, "why": why})
             return
-        self._session = session
-        self._thread = threading.Thread(target=self._sample_until_stopped, name="migkit-watcher", daemon=True)
-        self._thread.start()
+        self._ledger = Ledger(session)
+        self._sampling = Sampling(self._dialect, self._engine, session, self._look)
+        self._sampling.start()
 
     def stop(self) -> None:
         """End sampling; the results are complete afterwards."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
-            if self._largest_gap > _NOTABLE_GAP_SECONDS:
-                why = f"for {self._largest_gap:.1f} s nobody looked; waits within that time may have been missed"
-                self.unchecked.append({"what": "short waits", "why": why})
-
-    def wait_rows(self) -> list[dict[str, Any]]:
-        """Return rows of :data:`migkit.frames.WAITS`."""
-        stretches = [*self._closed, *self._open.values()]
-        return [stretch.row(self._session) for stretch in sorted(stretches, key=lambda one: one.started_at)]
+        sampling = self._sampling
+        if sampling is None:
+            return
+        sampling.stop()
+        self._sampling = None
+        self._tell()
+        eye = sampling.eye
+        self.unchecked += [{"what": what, "why": why} for what, why in (eye.unchecked if eye else ())]
+        if eye is not None and self._dialect.lock_facts == "sampled":
+            why = f"locks are sampled every {EVERY_SECONDS * 1000:.0f} ms, from {eye.source}"
+            self.unchecked.append({"what": "locks held for less than a moment", "why": why})
+        if sampling.failure is not None:
+            why = f"the watcher failed: {self._dialect.explain_error(sampling.failure)}"
+            self.unchecked.append({"what": _WAITERS, "why": why})
+        elif sampling.pace.longest_gap_seconds > NOTABLE_GAP_SECONDS:
+            gap = sampling.pace.longest_gap_seconds
+            why = f"for {gap:.1f} s nobody looked; waits within that time may have been missed"
+            self.unchecked.append({"what": "short waits", "why": why})
 
     def lock_rows(self) -> list[dict[str, Any]]:
         """Return rows of :data:`migkit.frames.LOCKS` for statements whose locks are gone when they end."""
-        return [
-            {
-                "relation": hold.lock.relation,
-                "mode": hold.lock.mode,
-                "statement": hold.statement,
-                "granted_at": hold.seen_at,
-                "released_at": hold.last_seen_at,
-                "held_ms": (hold.last_seen_at - hold.seen_at).total_seconds() * 1000,
-                "blocks": hold.lock.blocks,
-                "exact": False,
-            }
-            for hold in self._holds.values()
-        ]
+        return self._ledger.lock_rows()
 
-    def _sample_until_stopped(self) -> None:
-        try:
-            # Outside transactions: within one, a server may answer twice with the same picture.
-            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                self._tell_source(connection)
-                last = time.monotonic()
-                while True:
-                    stopping = self._stop.wait(INTERVAL_SECONDS)
-                    self._sample(connection)
-                    now = time.monotonic()
-                    self._largest_gap, last = max(self._largest_gap, now - last), now
-                    if stopping:
-                        return
-        except (SQLAlchemyError, OSError) as error:
-            why = f"the watcher failed: {self._dialect.explain_error(error)}"
-            self.unchecked.append({"what": _WAITERS, "why": why})
+    def wait_rows(self) -> list[dict[str, Any]]:
+        """Return rows of :data:`migkit.frames.WAITS`."""
+        return self._ledger.wait_rows()
 
-    def _tell_source(self, connection: Connection) -> None:
-        if self._dialect.lock_facts == "sampled":
-            source = self._dialect.lock_source(connection)
-            why = f"locks are sampled every {INTERVAL_SECONDS * 1000:.0f} ms, from {source}"
-            self.unchecked.append({"what": "locks held for less than a moment", "why": why})
+    def progress_rows(self) -> list[dict[str, Any]]:
+        """Return rows of :data:`migkit.frames.PROGRESS`."""
+        return self._ledger.progress_rows()
 
-    def _sample(self, connection: Connection) -> None:
-        self._round += 1
-        waits = self._dialect.waits(connection, self._session)
-        now = datetime.now(UTC)
-        for wait in waits:
-            key = (wait.waiter, wait.blocker, wait.relation, wait.mode, wait.waiter_query)
-            stretch = self._open.get(key)
-            if stretch is None:
-                self._open[key] = _Stretch(wait, now, now, self._round)
-            else:
-                stretch.ended_at, stretch.round = now, self._round
-        for key in [key for key, stretch in self._open.items() if stretch.round != self._round]:
-            self._closed.append(self._open.pop(key))
-        self._sample_locks(connection)
+    def incident_rows(self, failures: Iterable[tuple[IncidentKind, datetime, str]] = ()) -> list[dict[str, Any]]:
+        """Return rows of :data:`migkit.frames.INCIDENTS`.
 
-    def _sample_locks(self, connection: Connection) -> None:
-        before = self._outside_since()
-        if before is None:
-            return
-        locks = self._dialect.held_locks(connection, self._session)
-        if self._outside_since() != before:
+        Parameters
+        ----------
+        failures : iterable of (kind, at, query)
+            What the migration was told itself; more is known from that than from outside.
+        """
+        return self._ledger.incident_rows(failures)
+
+    # --- in the thread of the sampling ------------------------------------------------------------------------------
+
+    def _look(self, eye: Eye) -> None:
+        outside, current = self._outside_since(), self._current()
+        eye.at_work = current is not None and current[2]
+        began = self._clock.now()
+        sight = eye.look(with_locks=outside is not None)
+        now = began + (self._clock.now() - began) / 2
+        if self._outside_since() != outside:
             # The statement ended while we looked: the locks may be the next one's.
-            return
-        now = datetime.now(UTC)
-        number, started_at = before
-        for lock in locks:
-            key = (lock.relation, lock.mode, number)
-            hold = self._holds.setdefault(key, _SampledHold(lock, number, started_at, now))
-            hold.last_seen_at = now
+            sight = replace(sight, locks=())
+        number, since = current[:2] if current is not None else (None, None)
+        self._ledger.add(sight, now, statement=number, since=since)
+        if self._sampling is None or self._sampling.is_stopping:
+            for incident in eye.last_look():
+                self._ledger.add_incident(incident, self._clock.now())
+        if time.monotonic() - self._told_at > TELL_EVERY_SECONDS:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._told_at = time.monotonic()
+        for kind, row in self._ledger.news():
+            if kind != "incident":
+                tell(self._progress, kind, row)

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from migkit.config import Config
 from migkit.database import Database, connect
 from migkit.dialects.base import Dialect
+from migkit.dialects.measuring import Eye
 from migkit.migration.loading import load_migration
 from migkit.migration.migration import Migration
 from migkit.migration.runner import run
@@ -147,9 +148,9 @@ def test_engine_that_shows_no_waiters_says_so(sqlite: Database, tmp_path: Path) 
 
 def test_watcher_that_dies_is_told_and_kills_nothing(shop: Database, tmp_path: Path) -> None:
     class Failing(type(shop.dialect)):  # type: ignore[misc]
-        def waits(self, connection: sa.Connection, session: int) -> list[object]:
+        def eye(self, connection: sa.Connection, session: int | None = None) -> Eye:
             connection.execute(sa.text("SELECT nothing FROM nowhere"))
-            return []
+            raise AssertionError
 
     dialect: Dialect = Failing()
     watched = Database(name=shop.name, url=shop.url, engine=shop.engine, dialect=dialect, server=shop.server)

@@ -7,18 +7,23 @@ until the transaction ends. The driver does not tell the state of the lock; the 
 from __future__ import annotations
 
 import sqlite3
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, event
 
 from migkit.dialects.base import HeldLock, SessionObserver, StatementFacts
-from migkit.dialects.sqlite.session import driver_connection
+from migkit.dialects.sqlite.files import is_memory
+from migkit.dialects.sqlite.session import Session, driver_connection
 from migkit.dialects.sqlite.sqltext import Token, tokenize
 
 RELATION = "database file"
 
 _WRITES_ROWS = frozenset(("INSERT", "UPDATE", "DELETE", "REPLACE"))
 _WRITES = _WRITES_ROWS | {"CREATE", "DROP", "ALTER", "REINDEX", "ANALYZE", "VACUUM"}
+_WITHOUT_LOCK = frozenset(("PRAGMA", "SAVEPOINT", "RELEASE", "BEGIN"))
 _LEADING_CHARACTERS = 100_000
 
 
@@ -33,10 +38,11 @@ class WriteLockObserver(SessionObserver):
 
     def __init__(self, connection: Connection) -> None:
         self._session = driver_connection(connection)
-        self._wal = _scalar(self._session, "PRAGMA journal_mode") == "wal"
-        self._moves_roots = _scalar(self._session, "PRAGMA auto_vacuum") != 0
-        self._schema_version = _scalar(self._session, "PRAGMA schema_version")
-        self._roots: dict[str, int | None] = dict(_root_pages(self._session))
+        with _without_read_lock(connection, self._session):
+            self._wal = _scalar(self._session, "PRAGMA journal_mode") == "wal"
+            self._moves_roots = _scalar(self._session, "PRAGMA auto_vacuum") != 0
+            self._schema_version = _scalar(self._session, "PRAGMA schema_version")
+            self._roots: dict[str, int | None] = dict(_root_pages(self._session))
         self._mode: str | None = None
         self._statements: list[str] = []
         self._changes = self._session.total_changes
@@ -58,6 +64,9 @@ class WriteLockObserver(SessionObserver):
     def after_statement(self) -> StatementFacts:
         """Return the write lock, if the open transaction holds it, and the tables whose rows were moved."""
         tokens = [tokenize(statement[:_LEADING_CHARACTERS]) for statement in self._statements]
+        if self._session.in_transaction and all(map(_locks_nothing, tokens)):
+            # Reading now would take a lock that the migration has not; see below.
+            return StatementFacts(locks=self._locks())
         version = _scalar(self._session, "PRAGMA schema_version")
         schema_changed = version != self._schema_version
         wrote = schema_changed or self._session.total_changes != self._changes
@@ -103,6 +112,38 @@ class WriteLockObserver(SessionObserver):
             return False
         # A file that vacuums itself moves the roots of tables nobody touched.
         return self._roots[name] is None or not self._moves_roots
+
+
+# Sessions that were looked at before, and so may have begun something.
+_observed: weakref.WeakSet[sqlite3.Connection] = weakref.WeakSet()
+
+
+@contextmanager
+def _without_read_lock(connection: Connection, session: sqlite3.Connection) -> Iterator[None]:
+    """Read before the first statement of a session without keeping a lock from it.
+
+    A transaction that has read waits for no write lock: SQLite answers "database is locked" at once, because two of
+    them would wait for each other for ever (https://sqlite.org/c3ref/busy_handler.html). Without our reading, the first
+    write of a migration would wait as long as it may.
+    """
+    is_first = session not in _observed
+    _observed.add(session)
+    # Where somebody else begins transactions, they may hold more than a plain BEGIN takes.
+    is_ours = isinstance(session, Session) and not session.autocommits and not is_memory(connection.engine.url)
+    if not (is_first and is_ours and session.in_transaction):
+        yield
+        return
+    # Nothing was done in it yet.
+    session.execute("ROLLBACK")
+    try:
+        yield
+    finally:
+        session.execute("BEGIN")
+
+
+def _locks_nothing(tokens: list[Token]) -> bool:
+    words = [token.word for token in tokens]
+    return not words or (words[0] in _WITHOUT_LOCK and not _takes_write_lock(tokens))
 
 
 def _scalar(session: sqlite3.Connection, sql: str) -> Any:

@@ -8,18 +8,18 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from migkit.database import Database
-from migkit.dialects.base import Wait
+from migkit.dialects.measuring import SessionWait
 
 Run = Callable[..., None]
 PATIENCE_SECONDS = 10.0
 
 
-def wait_seen(db: Database, session: int, wanted: Callable[[Wait], bool]) -> Wait:
-    """Sample until a wait shows."""
+def wait_seen(db: Database, session: int, wanted: Callable[[SessionWait], bool]) -> SessionWait:
+    """Look until a wait shows."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as watcher:
+    with db.dialect.open_eye(db.engine, session) as eye:
         while time.monotonic() < deadline:
-            for wait in db.dialect.waits(watcher, session):
+            for wait in eye.look().waits:
                 if wanted(wait):
                     return wait
             time.sleep(0.02)
@@ -52,8 +52,7 @@ def test_who_waits_for_the_migrations_metadata_lock(db: Database, run: Run) -> N
         wait = wait_seen(db, session or 0, lambda one: one.waiter == waiter[0])
         migration.rollback()
     thread.join()
-    assert wait.blocker == session
-    assert "ALTER TABLE v" in wait.waiter_query
+    assert (wait.blocker, wait.relation) == (session, "v")
 
 
 def test_whom_the_migration_waits_for_and_who_queues_behind_it(db: Database, run: Run) -> None:
@@ -93,7 +92,8 @@ def test_sessions_that_have_nothing_to_do_with_it_are_left_out(db: Database, run
         holder.exec_driver_sql("UPDATE v SET a = 2 WHERE id = 1")
         thread = in_background(db, "UPDATE v SET a = 3 WHERE id = 1", waiter)
         wait_seen(db, db.dialect.session_id(holder) or 0, lambda one: one.waiter == waiter[0])
-        assert db.dialect.waits(bystander, db.dialect.session_id(bystander) or 0) == []
+        with db.dialect.open_eye(db.engine, db.dialect.session_id(bystander)) as eye:
+            assert eye.look().waits == ()
         holder.rollback()
     thread.join()
 
@@ -105,7 +105,8 @@ def test_the_observer_sees_own_locks_or_says_where_it_cannot(db: Database, run: 
         observer.before_statement()
         connection.exec_driver_sql("INSERT INTO v VALUES (1)")
         locks = {(lock.relation, lock.mode) for lock in observer.after_statement().locks}
-        source = db.dialect.lock_source(connection)
+        with db.dialect.open_eye(db.engine) as eye:
+            source = eye.source
         connection.rollback()
     assert (("v", "SHARED_WRITE") in locks) == (source == "performance_schema.metadata_locks")
     assert locks or "process list" in source

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 
 import pytest
 from sqlalchemy import Connection
 
 from migkit.database import Database
-from migkit.dialects.base import HeldLock, Wait
+from migkit.dialects.base import HeldLock
+from migkit.dialects.measuring import Eye, SessionWait
 from migkit.dialects.postgresql.locks import Observer
 from migkit.dialects.postgresql.sql import execute
 
@@ -160,9 +160,9 @@ class Background:
         self.connection.close()
 
 
-def eventually(read: Callable[[], list[Wait]], count: int) -> list[Wait]:
+def eventually(eye: Eye, count: int) -> list[SessionWait]:
     for _ in range(500):
-        found = read()
+        found = list(eye.look().waits)
         if len(found) >= count:
             return found
         time.sleep(0.02)
@@ -172,51 +172,55 @@ def eventually(read: Callable[[], list[Wait]], count: int) -> list[Wait]:
 def test_the_queue_behind_a_session_is_followed(postgresql: Database) -> None:
     prepare(postgresql)
     dialect = postgresql.dialect
-    with postgresql.engine.connect() as migration, postgresql.engine.connect() as watcher:
+    with postgresql.engine.connect() as migration:
         execute(migration, "LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE")
         session = dialect.session_id(migration)
         assert session is not None
-        assert dialect.waits(watcher, session) == []
-        first = Background(postgresql, "LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
-        direct = eventually(lambda: dialect.waits(watcher, session), 1)
-        second = Background(postgresql, "SELECT count(*) FROM users")
-        both = eventually(lambda: dialect.waits(watcher, session), 2)
-        eventually_own: list[Wait] = dialect.waits(watcher, first.pid or 0)
-        held = dialect.held_locks(watcher, session)
+        with dialect.open_eye(postgresql.engine, session) as eye:
+            assert eye.look().waits == ()
+            first = Background(postgresql, "LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
+            direct = eventually(eye, 1)
+            queries = eye.look().queries
+            second = Background(postgresql, "SELECT count(*) FROM users")
+            both = eventually(eye, 2)
+            held = eye.look().locks
+        with dialect.open_eye(postgresql.engine, first.pid) as eye:
+            own = eventually(eye, 2)
         second.finish()
         first.finish()
     assert [(one.waiter, one.blocker, one.relation, one.mode) for one in direct] == [
         (first.pid, session, "users", "AccessExclusiveLock")
     ]
-    assert direct[0].since is not None
-    assert "SHARE ROW" in direct[0].blocker_query and "ACCESS EXCLUSIVE" in direct[0].waiter_query
+    assert direct[0].waited_seconds is not None
+    assert "SHARE ROW" in queries[session] and "ACCESS EXCLUSIVE" in queries[first.pid or 0]
     assert {(one.waiter, one.blocker) for one in both} == {(first.pid, session), (second.pid, first.pid)}
-    assert {(one.waiter, one.blocker) for one in eventually_own} == {(second.pid, first.pid), (first.pid, session)}
-    assert held == [HeldLock("users", "ShareRowExclusiveLock", "writes")]
+    assert {(one.waiter, one.blocker) for one in own} == {(second.pid, first.pid), (first.pid, session)}
+    assert [(one.relation, one.mode, one.blocks) for one in held] == [("users", "ShareRowExclusiveLock", "writes")]
 
 
 def test_who_waits_for_a_row_is_seen_with_its_table(postgresql: Database) -> None:
     prepare(postgresql)
     dialect = postgresql.dialect
-    with postgresql.engine.connect() as migration, postgresql.engine.connect() as watcher:
+    with postgresql.engine.connect() as migration:
         execute(migration, "UPDATE users SET email = 'mine' WHERE id = 7")
         session = dialect.session_id(migration) or 0
         waiter = Background(postgresql, "UPDATE users SET email = 'theirs' WHERE id = 7")
-        found = eventually(lambda: dialect.waits(watcher, session), 1)
+        with dialect.open_eye(postgresql.engine, session) as eye:
+            found = eventually(eye, 1)
         waiter.finish()
     assert [(one.waiter, one.blocker, one.relation) for one in found] == [(waiter.pid, session, "users")]
 
 
 def test_samples_of_a_statement_outside_transactions(postgresql: Database) -> None:
     prepare(postgresql)
-    dialect = postgresql.dialect
-    with postgresql.engine.connect() as writer, postgresql.engine.connect() as watcher:
+    with postgresql.engine.connect() as writer:
         execute(writer, "UPDATE users SET email = 'x' WHERE id = 1")
         builder = _autocommit(postgresql, "CREATE INDEX CONCURRENTLY later ON users (id)")
-        eventually(lambda: dialect.waits(watcher, builder.pid or 0), 1)
-        held = dialect.held_locks(watcher, builder.pid or 0)
+        with postgresql.dialect.open_eye(postgresql.engine, builder.pid) as eye:
+            eventually(eye, 1)
+            held = eye.look().locks
         builder.finish()
-    assert HeldLock("users", "ShareUpdateExclusiveLock", "schema changes") in held
+    assert ("users", "ShareUpdateExclusiveLock") in {(one.relation, one.mode) for one in held}
 
 
 def _autocommit(db: Database, sql: str) -> Background:
