@@ -1,0 +1,1 @@
+"""Load: workloads, clients in processes of their own, latencies counted from the moment a request was due."""
