@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 INK = "#7a7a7a"  # readable on white (4.3:1) and on near-black (4.6:1); the report replaces it with its own ink
 BLUE, SKY, ORANGE, VERMILLION, GREEN = "#0072b2", "#56b4e9", "#e69f00", "#d55e00", "#009e73"  # Okabe-Ito
 WIDTH_INCHES = 7.6
-TEXT_POINTS = 9.0
+TEXT_POINTS = 9.2
+PANEL = (0.24, 0.38)  # left edge and width of axes with names to the left and words to the right
+SMALL_POINTS = 8.2  # at a width of 600 pixels, 9 pixels high
 
 _SETTINGS: Any = {
     "text.color": INK,
@@ -75,16 +77,57 @@ def _figure_class() -> type[Figure]:
     return ShownFigure
 
 
+def empty_figure(height_inches: float) -> Figure:
+    """Return an empty figure as wide as all others; never registered with pyplot."""
+    return _figure_class()(figsize=(WIDTH_INCHES, height_inches))
+
+
 def new_figure(height_inches: float) -> tuple[Figure, Axes]:
-    """Return an empty figure with bare axes; never registered with pyplot."""
-    figure = _figure_class()(figsize=(WIDTH_INCHES, height_inches))
-    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+    """Return an empty figure with bare axes over all of it."""
+    figure = empty_figure(height_inches)
+    return figure, add_panel(figure, 0.0, height_inches, (0.0, 1.0))
+
+
+def add_panel(figure: Figure, top_inches: float, height_inches: float, across: tuple[float, float] = PANEL) -> Axes:
+    """Add bare axes to a figure, `top_inches` below its upper edge.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Where to.
+    top_inches, height_inches : float
+        Where the axes begin, and how high they are.
+    across : tuple of float
+        Left edge and width, as shares of the figure's width.
+    """
+    inches = float(figure.get_size_inches()[1])
+    bottom = 1 - (top_inches + height_inches) / inches
+    axes = figure.add_axes((across[0], bottom, across[1], height_inches / inches))
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_alpha(0.5)
     axes.tick_params(axis="y", length=0)
     axes.set_yticks([])
-    return figure, axes
+    return axes
+
+
+def time_axis(axes: Axes, extent_ms: float, words: str) -> None:
+    """Let the horizontal axis count milliseconds, shown as seconds where there are many; no words, no numbers."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    unit, divisor = ("s", 1000.0) if extent_ms >= 2000 else ("ms", 1.0)
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / divisor:g}" if words else ""))
+    if words:
+        axes.set_xlabel(f"{unit} {words}", labelpad=4)
+    axes.grid(axis="x", color=INK, alpha=0.18, linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+def faded(colour: str, opacity: float = 0.3) -> tuple[float, float, float, float]:
+    """Return a colour that lets its ground through."""
+    red, green, blue = (int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5))
+    return (red, green, blue, opacity)
 
 
 def write(

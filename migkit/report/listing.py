@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from migkit import storage
-from migkit.display.lock_plot import merged_locks
+from migkit.display.lock_lanes import merged_locks
 from migkit.errors import StateUnreadable
 from migkit.frames import LOCKS, TABLES
-from migkit.workflow.evidence import MANIFEST
+from migkit.workflow.evidence_folder import MANIFEST, REHEARSAL
 
 STATE_LIMIT_BYTES = 20_000_000
 REPORT_FILE = "report.html"
@@ -28,6 +28,8 @@ class RunEntry:
         The folder's name, relative to the archive.
     status : str
         As the evidence says; ``unreadable`` where it cannot be read.
+    kind : str
+        What was done: ``rehearsal``, ``load-test``, ``fleet``, ``deployment``.
     migration, database, engine : str
         What was rehearsed, and on what.
     started_at : datetime or None
@@ -46,6 +48,7 @@ class RunEntry:
 
     folder: str
     status: str
+    kind: str = REHEARSAL
     migration: str = ""
     database: str = ""
     engine: str = ""
@@ -89,6 +92,7 @@ def _read(folder: Path, document: Mapping[str, Any]) -> RunEntry:
     return RunEntry(
         folder=folder.name,
         status=str(document["status"]),
+        kind=str(document.get("kind") or REHEARSAL),
         migration=str(document["migration"]["name"]),
         database=str(document["database"]["name"]),
         engine=str(document["database"].get("engine") or ""),

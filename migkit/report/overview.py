@@ -21,6 +21,7 @@ _Key = Callable[[RunEntry], Any]
 _COLUMNS: tuple[tuple[str, str, bool, _Key], ...] = (
     ("when", "Started", False, lambda run: (run.started_at is not None, run.started_at)),
     ("verdict", "Verdict", False, lambda run: run.status),
+    ("kind", "What", False, lambda run: run.kind),
     ("migration", "Migration", False, lambda run: run.migration.lower()),
     ("database", "Database", False, lambda run: run.database.lower()),
     ("took", "Took", True, lambda run: run.seconds or 0.0),
@@ -45,10 +46,10 @@ def index_html(runs: Sequence[RunEntry]) -> str:
     passed = sum(run.status == "passed" for run in runs)
     told = f"{units.plural(len(runs), 'run')}, {units.count(passed)} passed. Newest first; choose ▲ or ▼ to sort."
     body = (
-        f'<div class="mk"><h1>Rehearsals</h1><p class="mk-quiet">{escape(told)}</p>'
-        f"{_table(runs) if runs else '<p>Nothing has been rehearsed yet.</p>'}</div>"
+        f'<div class="mk"><h1>Runs</h1><p class="mk-quiet">{escape(told)}</p>'
+        f"{_table(runs) if runs else '<p>Nothing was done yet.</p>'}</div>"
     )
-    return page_html("Rehearsals", body, _css())
+    return page_html("migkit: runs", body, _css())
 
 
 def _css() -> str:
@@ -65,7 +66,7 @@ def _css() -> str:
 _INDEX_CSS = """
 main{max-width:76rem}h1{font-size:2rem;letter-spacing:-.015em;margin:0 0 .3rem}
 .runs{overflow-x:auto;margin-top:1.4rem}
-.mk .runs table{display:grid;grid-template-columns:repeat(6,auto) auto 7rem;min-width:50rem;font-size:.95rem;margin:0}
+.mk .runs table{display:grid;grid-template-columns:repeat(7,auto) auto 7rem;min-width:54rem;font-size:.95rem;margin:0}
 .mk .runs thead,.mk .runs tbody,.mk .runs tr{display:grid;grid-template-columns:subgrid;grid-column:1/-1}
 .mk .runs th,.mk .runs td{padding:.5rem 1rem .5rem 0;max-width:22rem;font-weight:400;text-align:left;
 border-bottom:1px solid var(--line)}
@@ -121,6 +122,7 @@ def _row(number: int, run: RunEntry, runs: Sequence[RunEntry], ranks: dict[str, 
     cells = (
         (escape(units.instant(run.started_at).removesuffix(" UTC")), False),
         (_verdict(run), False),
+        (escape(run.kind.replace("-", " ")), False),
         (_link(run), False),
         (escape(" · ".join(filter(None, [run.database, run.engine])) or units.MISSING), False),
         (escape(units.duration(run.seconds)), True),
@@ -154,7 +156,7 @@ def _trend(run: RunEntry, runs: Sequence[RunEntry]) -> str:
         if other.started_at is not None
         and other.seconds is not None
         and run.started_at is not None
-        and (other.migration, other.database) == (run.migration, run.database)
+        and (other.kind, other.migration, other.database) == (run.kind, run.migration, run.database)
         and other.started_at <= run.started_at
     ]
     seconds = [took for _, took in sorted(kin)][-TREND_RUNS:]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import pandas as pd
 
 from migkit import storage
@@ -11,7 +14,7 @@ from migkit.display.escape import escape
 from migkit.display.tables import frame_html, frame_text
 from migkit.errors import StateUnreadable
 from migkit.report.section import Fragment, Section
-from migkit.workflow.evidence import MANIFEST
+from migkit.workflow.evidence_folder import MANIFEST
 from migkit.workflow.rehearsal import Rehearsal
 
 
@@ -23,8 +26,18 @@ def provenance(trial: Rehearsal) -> Section:
     if trial.git and trial.git.get("commit"):
         dirty = " with uncommitted changes" if trial.git.get("dirty") else ""
         made.append(("git commit", f"{trial.git['commit']}{dirty}"))
+    return _made(made, _digests(trial))
+
+
+def made_with(versions: Mapping[str, Any], files: Mapping[str, Any]) -> Section:
+    """Return versions, and digests of files."""
+    made = [(str(name), str(version)) for name, version in versions.items()]
+    return _made(made, sorted((str(name), str(digest)) for name, digest in files.items()))
+
+
+def _made(made: Sequence[tuple[str, str]], digests: Sequence[tuple[str, str]]) -> Section:
     about = pd.DataFrame(made, columns=["what", "version"], dtype="str")
-    files = pd.DataFrame(_digests(trial), columns=["file", "sha256"], dtype="str")
+    files = pd.DataFrame(digests, columns=["file", "sha256"], dtype="str")
     html = frame_html(about, limit=100)
     if len(files):
         html += details_html(f"Evidence: {units.plural(len(files), 'file')}", frame_html(files, limit=100))

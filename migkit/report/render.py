@@ -13,7 +13,7 @@ from migkit.errors import MissingExtra, ReportFailed
 from migkit.redaction import redact
 from migkit.report.kernel import execute
 from migkit.report.page import page_html
-from migkit.workflow.evidence import MANIFEST
+from migkit.workflow.evidence_folder import MANIFEST
 
 HTML_FILE = "report.html"
 NOTEBOOK_FILE = "report.ipynb"

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
 
 from migkit import frames
 from migkit.display import lines, units
-from migkit.display.card import Fold, details_html, fold_html, lines_html, sign_html
+from migkit.display.card import Fold, details_html, lines_html, sign_html
 from migkit.display.escape import escape, shorten
 from migkit.display.lines import BAD, GOOD, NOTE, WARN, Line
-from migkit.display.lock_plot import WEAK, alt_text_lock_durations, lock_durations, merged_locks, strength
+from migkit.display.lock_lanes import WEAK, merged_locks, strength
+from migkit.display.lock_plot import alt_text_lock_durations, lock_durations
 from migkit.display.plots import alt_text_row_count_diff, row_count_diff
 from migkit.display.results import changed_lines
 from migkit.display.summary import created_relations
+from migkit.display.swimlane_plot import alt_text_swimlane, swimlane
 from migkit.display.tables import frame_html, frame_text
-from migkit.findings import SIGNS
 from migkit.framing import plain
+from migkit.load.canary import WHAT
 from migkit.migration.results import Run
+from migkit.report.parts import LINE_LIMIT, filled_columns, finding_html, folds_fragment, lines_fragment, sentence
 from migkit.report.provenance import provenance, signature
 from migkit.report.section import Fragment, Plot, Section
 from migkit.report.verdict import verdict_fragment, why_no_way_back
 from migkit.state.comparison import Comparison
 from migkit.state.snapshot import State
 from migkit.workflow.rehearsal import Rehearsal
+from migkit.workflow.rules import BLOCKED_TOO_LONG_MS
 
 __all__ = [
     "changes",
+    "company",
     "findings",
     "locks",
     "provenance",
@@ -39,11 +42,11 @@ __all__ = [
     "verdict",
 ]
 
-LINE_LIMIT = 40
 FOLD_LIMIT = 200
 
 _LOCK_COLUMNS = ("relation", "mode", "statement", "held_ms", "blocks", "exact")
 _WAIT_COLUMNS = ("waiter", "blocker", "relation", "mode", "waited_ms", "by_migration", "waiter_query")
+_NO_STALL = "Canaries read and wrote every touched table all along, and none stalled for longer than 0.1 s."
 _NOT_REACHED = "Not reached: the rehearsal ended before this step."
 
 
@@ -56,10 +59,10 @@ def changes(trial: Rehearsal) -> Section:
     """Return what the migration changed: the rows per table, then every change, then the counts."""
     comparison = trial.comparison
     if comparison is None:
-        return _sentence(_NOT_REACHED)
+        return sentence(_NOT_REACHED)
     told = _change_lines(comparison)
     plot = Plot(row_count_diff(comparison.tables), alt_text_row_count_diff(comparison.tables))
-    return Section((_lines_fragment(told or [Line(GOOD, "Nothing changed.")]), plot, _change_folds(comparison)))
+    return Section((lines_fragment(told or [Line(GOOD, "Nothing changed.")]), plot, _change_folds(comparison)))
 
 
 def _change_lines(comparison: Comparison) -> list[Line]:
@@ -89,7 +92,7 @@ def _changed_fold(title: str, frame: pd.DataFrame) -> str:
         heading += f"; other data in {units.count(int((touched & ~moved).sum()))}"
     if not (moved | touched).any():
         return f'<p class="mk-count">{escape(heading)}</p>'
-    return details_html(heading, frame_html(_filled(frame[moved | touched]), limit=FOLD_LIMIT))
+    return details_html(heading, frame_html(filled_columns(frame[moved | touched]), limit=FOLD_LIMIT))
 
 
 def _content_touched(frame: pd.DataFrame) -> pd.Series[bool]:
@@ -98,28 +101,53 @@ def _content_touched(frame: pd.DataFrame) -> pd.Series[bool]:
     return ~frame["content"].isin(["intact", "retyped"]) & frame["content"].notna()
 
 
-def _filled(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame without the columns that say nothing in any row."""
-    return frame.loc[:, [bool(frame[name].notna().any()) for name in frame.columns]]
-
-
 def locks(trial: Rehearsal) -> Section:
     """Return who held what and who waited, while the migration went up."""
     run = trial.up
     if run is None:
-        return _sentence(_NOT_REACHED)
+        return sentence(_NOT_REACHED)
     if not len(run.locks) and not len(run.waits):
-        return _sentence("No lock on a relation was recorded.")
+        return sentence("No lock on a relation was recorded.")
     created = created_relations(trial.comparison)
     plot = Plot(
         lock_durations(run.locks, run.waits, run.statements, created),
         alt_text_lock_durations(run.locks, run.waits, created),
     )
+    plots = [plot]
+    if len(run.waits):
+        plots.append(
+            Plot(
+                swimlane(run.locks, run.waits, run.statements, created),
+                alt_text_swimlane(run.locks, run.waits, run.statements, created),
+            )
+        )
     folds = [Fold("Every lock", _by_time_held(run.locks)), Fold("Every wait", run.waits.loc[:, list(_WAIT_COLUMNS)])]
     if trial.down is not None:
         folds.append(Fold("Locks of the way down", _by_time_held(trial.down.locks)))
     told = [_lock_line(run, created), _wait_line(run), *_created_line(run, created)]
-    return Section((_lines_fragment(told), plot, _folds_fragment(folds)))
+    return Section((lines_fragment(told), *plots, folds_fragment(folds)))
+
+
+def company(trial: Rehearsal) -> Section:
+    """Return what others would have gone through meanwhile: canaries, and those behind a long reader."""
+    seen = trial.company
+    if seen is None:
+        return sentence(_NOT_REACHED)
+    if not len(seen.statements):
+        why = [row["why"] for row in frames.UNCHECKED.rows(trial.unchecked) if row["what"] == WHAT]
+        return sentence(f"Nobody looked: {'; '.join(why) or 'there was no canary'}.")
+    told = [_stall_line(row) for row in frames.STALLS.rows(seen.stalls)] or [Line(GOOD, _NO_STALL)]
+    if seen.reader_seconds is not None:
+        reader = f"A transaction that had read the touched tables stayed open for {seen.reader_seconds:g} s."
+        told.insert(0, Line(NOTE, reader))
+    rows = seen.statements.drop(columns=["sql", "blocked_over_ms"])
+    return Section((lines_fragment(told), folds_fragment([Fold("Every canary", rows), Fold("Errors", seen.errors)])))
+
+
+def _stall_line(row: lines.Row) -> Line:
+    sign = WARN if row["stalled_ms"] >= BLOCKED_TOO_LONG_MS else NOTE
+    tail = "" if row["ended"] == "answered" else f" ({row['ended']})"
+    return Line(sign, f"{row['operation']} {row['table']} stalled {units.milliseconds(row['stalled_ms'])}{tail}")
 
 
 def _created_line(run: Run, created: frozenset[str]) -> list[Line]:
@@ -154,9 +182,9 @@ def rollback(trial: Rehearsal) -> Section:
     """Return the proof of the way back: what came back identical, and what was left behind."""
     told = [*_down_lines(trial), *_again_lines(trial)]
     left = [] if trial.rollback is None or trial.rollback.identical else _change_lines(trial.rollback)
-    parts: list[Fragment | Plot] = [_lines_fragment(told)]
+    parts: list[Fragment | Plot] = [lines_fragment(told)]
     if left:
-        parts.append(_lines_fragment(left, heading="Left behind, against the start"))
+        parts.append(lines_fragment(left, heading="Left behind, against the start"))
     return Section(tuple(parts))
 
 
@@ -198,16 +226,16 @@ def _again_lines(trial: Rehearsal) -> list[Line]:
 def validation(trial: Rehearsal) -> Section:
     """Return every promise of the migration that was held against the database."""
     if trial.validation is None:
-        return _sentence(_NOT_REACHED)
+        return sentence(_NOT_REACHED)
     told = lines.check_lines(trial.validation.checks)
     if not told:
-        return _sentence("The migration makes no promise that could be checked.")
+        return sentence("The migration makes no promise that could be checked.")
     kept = sum(line.sign == GOOD for line in told)
     summary = Line(
         GOOD if kept == len(told) else BAD, f"{units.count(kept)} of {units.plural(len(told), 'promise')} kept."
     )
     broken = [line for line in told if line.sign != GOOD]
-    head = _lines_fragment([summary, *broken])
+    head = lines_fragment([summary, *broken])
     fold = details_html("Every promise", lines_html([line for line in told if line.sign == GOOD]))
     return Section((head, Fragment(fold if kept else "", lines.join(told))))
 
@@ -217,7 +245,7 @@ def statements(trial: Rehearsal) -> Section:
     runs = (("Up", trial.up), ("Down", trial.down), ("Up again", trial.again))
     ran = [(title, run) for title, run in runs if run is not None]
     if not ran:
-        return _sentence(_NOT_REACHED)
+        return sentence(_NOT_REACHED)
     return Section(tuple(_run_fragment(title, run, opened=number == 0) for number, (title, run) in enumerate(ran)))
 
 
@@ -259,9 +287,9 @@ def findings(trial: Rehearsal) -> Section:
     """Return every judgement with its reason and what to do instead."""
     rows = frames.FINDINGS.rows(trial.findings)
     if not rows:
-        return _sentence("Nothing to remark.")
+        return sentence("Nothing to remark.")
     told = rows[:FOLD_LIMIT]
-    items = "".join(_finding_html(row) for row in told)
+    items = "".join(finding_html(row) for row in told)
     more = len(rows) - len(told)
     tail = f'<p class="mk-quiet">and {units.plural(more, "more finding")}</p>' if more else ""
     return Section(
@@ -269,37 +297,9 @@ def findings(trial: Rehearsal) -> Section:
     )
 
 
-def _finding_html(row: lines.Row) -> str:
-    sign = SIGNS.get(row["severity"], NOTE)
-    tone = {"error": "mk-bad", "warning": "mk-warn"}.get(row["severity"], "mk-plain")
-    why = f"<p>{escape(row['why'])}</p>" if row["why"] else ""
-    instead = f"<p><em>Instead:</em> {escape(row['instead'])}</p>" if row["instead"] else ""
-    place = f"{row['severity']} · {row['where']} · {row['id']}"
-    return (
-        f'<li class="{tone}"><p>{sign_html(sign)}<strong>{escape(row["what"])}</strong></p>'
-        f'{why}{instead}<p class="mk-quiet"><small>{escape(place)}</small></p></li>'
-    )
-
-
 def unchecked(trial: Rehearsal) -> Section:
     """Return what was not looked at; the verdict does not speak for it."""
     frame = trial.unchecked
     if not len(frame):
-        return _sentence("Nothing was left out.")
+        return sentence("Nothing was left out.")
     return Section((Fragment(frame_html(frame, limit=FOLD_LIMIT), frame_text(frame, limit=LINE_LIMIT)),))
-
-
-def _sentence(text: str) -> Section:
-    return Section((Fragment(f"<p>{escape(text)}</p>", text),))
-
-
-def _lines_fragment(told: Sequence[Line], heading: str | None = None) -> Fragment:
-    shown = lines.capped(told, LINE_LIMIT, "change") if len(told) > LINE_LIMIT else list(told)
-    head = f"<h3>{escape(heading)}</h3>" if heading else ""
-    return Fragment(head + lines_html(shown), "\n".join(filter(None, [heading, lines.join(shown)])))
-
-
-def _folds_fragment(folds: Sequence[Fold]) -> Fragment:
-    filled = [Fold(fold.title, _filled(fold.frame), opened=fold.opened) for fold in folds if len(fold.frame)]
-    text = "\n".join(f"{fold.title}\n{frame_text(fold.frame, limit=LINE_LIMIT)}" for fold in filled)
-    return Fragment("".join(fold_html(fold) for fold in filled), text)

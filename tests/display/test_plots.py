@@ -8,10 +8,11 @@ import pytest
 
 from migkit import frames
 from migkit.display.figure import INK, figure_png, figure_svg
-from migkit.display.lock_plot import WEAK, alt_text_lock_durations, lock_durations, merged_locks, strength
+from migkit.display.lock_lanes import WEAK, merged_locks, strength
+from migkit.display.lock_plot import alt_text_lock_durations, lock_durations
 from migkit.display.plots import alt_text_row_count_diff, row_count_diff
 from tests.display.markup import Markup, assert_harmless
-from tests.display.samples import HOSTILE, at, locks, statements, table_changes, waits
+from tests.display.samples import HOSTILE, at, locks, rows_of, statements, table_changes, waits
 
 matplotlib = pytest.importorskip("matplotlib")
 
@@ -81,9 +82,8 @@ def test_locks_of_what_the_migration_made_are_left_out() -> None:
 def test_a_weaker_lock_under_a_stronger_one_is_left_out_but_a_longer_one_is_not() -> None:
     held = locks()
     assert "AccessShareLock" not in Markup(lock_svg(held)).text
-    longer = frames.LOCKS.build(
-        [*frames.LOCKS.rows(held), ("users", "RowShareLock", 2, at(0), at(900), 900.0, None, True)]
-    )
+    added = rows_of(frames.LOCKS, [("users", "RowShareLock", 2, at(0), at(900), 900.0, None, True)])
+    longer = pd.concat([held, added], ignore_index=True)
     assert "RowShareLock" in Markup(lock_svg(longer)).text
 
 
@@ -92,12 +92,12 @@ def test_a_lock_taken_twice_counts_from_first_to_last() -> None:
         ("t", "ShareLock", 1, at(0), at(10), 10.0, "writes", True),
         ("t", "ShareLock", 2, at(50), at(90), 40.0, "writes", True),
     ]
-    (merged,) = merged_locks(frames.LOCKS.build(rows))
+    (merged,) = merged_locks(rows_of(frames.LOCKS, rows))
     assert merged["held_ms"] == 90.0
 
 
 def test_locks_without_times_are_drawn_by_their_length() -> None:
-    held = frames.LOCKS.build([("t", "metadata", 1, None, None, 12.0, "writes", False)])
+    held = rows_of(frames.LOCKS, [("t", "metadata", 1, None, None, 12.0, "writes", False)])
     assert "about 12 ms, metadata" in Markup(lock_svg(held)).text
 
 

@@ -13,7 +13,7 @@ from migkit.report.listing import RunEntry, read_runs
 from migkit.report.overview import index_html
 from migkit.workflow.rehearsal import Rehearsal
 from tests.display.markup import Markup
-from tests.display.samples import HOSTILE
+from tests.display.samples import HOSTILE, rows_of
 
 START = datetime(2026, 11, 22, 6, 30, tzinfo=UTC)
 RUN = RunEntry("2026-11-22T063000Z-a-rehearsal-0000", "passed", "a", "shop", "SQLite", START, 2.0, 12.0, 500, True)
@@ -54,7 +54,7 @@ def test_the_summary_counts_only_locks_that_others_could_meet(passed: Rehearsal)
     assert passed.up is not None
     told = summarize(passed)
     assert told["rows"] == 3
-    own = LOCKS.build([("profiles", "AccessExclusiveLock", 1, START, START, 900.0, "reads and writes", True)])
+    own = rows_of(LOCKS, [("profiles", "AccessExclusiveLock", 1, START, START, 900.0, "reads and writes", True)])
     assert summarize(replace(passed, up=replace(passed.up, locks=own)))["lock_ms"] == 0.0
     assert summarize(replace(passed, up=None, before=None)) == {"rows": None, "lock_ms": None}
 
@@ -92,7 +92,7 @@ def test_an_unfinished_run_does_not_read_as_passed(tmp_path: Path) -> None:
 
 
 def test_an_empty_archive_says_so(tmp_path: Path) -> None:
-    assert "Nothing has been rehearsed yet." in write_index(tmp_path).read_text(encoding="utf-8")
+    assert "Nothing was done yet." in write_index(tmp_path).read_text(encoding="utf-8")
 
 
 def test_hostile_names_are_text_and_links_are_quoted() -> None:
@@ -110,7 +110,7 @@ def test_newest_first_and_every_column_sorts_both_ways() -> None:
     ranks = re.findall(r'<tr role="row" style="--when:(\d);.*?--took:(\d)', html)
     assert ranks == [("2", "0"), ("1", "1"), ("0", "2")]
     buttons = set(re.findall(r'id="(\w+)-(up|down)"', html))
-    assert len(buttons) == 14
+    assert len(buttons) == 16
     assert all(f"#{name}-{way}:checked" in html for name, way in buttons)
 
 

@@ -1,0 +1,129 @@
+"""The lock timeline as HTML: cheap enough to draw several times a second, readable where style is stripped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from migkit.display import units
+from migkit.display.escape import escape, shorten
+from migkit.display.live import Facts, Moment
+from migkit.display.lock_lanes import WEAK, strength
+
+LANE_LIMIT = 8
+WAIT_LIMIT = 5
+
+_TONES = ("mk-lock-reads", "mk-lock-writes")
+
+
+@dataclass(frozen=True)
+class _Lane:
+    name: str
+    words: str
+    tone: str
+    start: datetime
+    end: datetime
+
+
+def timeline_html(moment: Moment, *, is_over: bool = False) -> str:
+    """Return who held which lock and who waited, as lanes over time; nothing where no lock kept anybody out.
+
+    Parameters
+    ----------
+    moment : Moment
+        Its facts of the kinds ``lock``, ``wait`` and ``statement`` are drawn.
+    is_over : bool
+        Nothing is held any more; else a lock without an end is held now.
+    """
+    now = _last(moment) if is_over else moment.at
+    lanes = _lanes(moment, now)
+    if not lanes:
+        return ""
+    begin = min(lane.start for lane in lanes)
+    extent = max((max(lane.end for lane in lanes) - begin).total_seconds(), 1e-3)
+    rows = "".join(_lane_html(lane, begin, extent, moment.of("statement")) for lane in lanes)
+    return (
+        '<div class="mk-scroll"><table class="mk-timeline"><caption>Locks held, and who waited for them '
+        f"({escape(units.duration(extent))} from left to right)</caption>"
+        '<thead class="mk-unseen"><tr><th scope="col">Relation</th><th scope="col">When</th>'
+        f'<th scope="col">What</th></tr></thead><tbody>{rows}</tbody></table></div>'
+    )
+
+
+def _last(moment: Moment) -> datetime:
+    ends = [row.get("released_at") for row in moment.of("lock")] + [row.get("ended_at") for row in moment.of("wait")]
+    return max((end for end in ends if end is not None), default=moment.at)
+
+
+def _lanes(moment: Moment, now: datetime) -> list[_Lane]:
+    own = {str(row.get("summary") or "").partition(" on ")[0] for row in moment.of("statement")}
+    locks = [
+        row
+        for row in moment.of("lock")
+        if row.get("granted_at") and strength(_blocks(row)) < WEAK and not _is_own(row, own)
+    ]
+    locks.sort(key=lambda row: (row["granted_at"], strength(_blocks(row))))
+    chosen = sorted(locks, key=lambda row: -_seconds(row, now))[:LANE_LIMIT]
+    lanes = [_lock_lane(row, now) for row in locks if any(row is one for one in chosen)]
+    waits = sorted(moment.of("wait"), key=lambda row: -(row.get("waited_ms") or 0))[:WAIT_LIMIT]
+    return lanes + [_wait_lane(row, now) for row in waits if row.get("started_at")]
+
+
+def _is_own(row: Facts, summaries: set[str]) -> bool:
+    """Whether the migration made the relation itself: whatever it locks there, nobody else used it yet."""
+    return any(f"Created {kind} {row.get('relation')}" in summaries for kind in ("table", "index", "unique index"))
+
+
+def _blocks(row: Facts) -> dict[str, Any]:
+    return {"blocks": row.get("blocks")}
+
+
+def _seconds(row: Facts, now: datetime) -> float:
+    return float(((row.get("released_at") or now) - row["granted_at"]).total_seconds())
+
+
+def _lock_lane(row: Facts, now: datetime) -> _Lane:
+    held = units.milliseconds(_seconds(row, now) * 1000)
+    still = "" if row.get("released_at") else " so far"
+    return _Lane(
+        name=str(row["relation"]),
+        words=f"{held}{still}, blocks {row.get('blocks') or 'nobody'}",
+        tone=_TONES[min(strength(_blocks(row)), 1)],
+        start=row["granted_at"],
+        end=row.get("released_at") or now,
+    )
+
+
+def _wait_lane(row: Facts, now: datetime) -> _Lane:
+    who = "the migration" if row.get("by_migration") is False else f"session {row.get('waiter')}"
+    query = shorten(row.get("waiter_query") or row.get("mode") or "", 40)
+    return _Lane(
+        name=f"↳ {who}",
+        words=f"waited {units.milliseconds(row.get('waited_ms'))}" + (f": {query}" if query else ""),
+        tone="mk-waited",
+        start=row["started_at"],
+        end=row.get("ended_at") or now,
+    )
+
+
+def _lane_html(lane: _Lane, begin: datetime, extent: float, statements: Sequence[Facts]) -> str:
+    left = 100 * (lane.start - begin).total_seconds() / extent
+    width = max(0.6, 100 * (lane.end - lane.start).total_seconds() / extent)
+    left = min(left, 100 - width)
+    ticks = "".join(_tick(row, begin, extent) for row in statements)
+    return (
+        f'<tr><th scope="row">{escape(shorten(lane.name, 40))}</th>'
+        f'<td class="mk-track" aria-hidden="true">{ticks}'
+        f'<span class="{lane.tone}" style="left:{left:.2f}%;width:{width:.2f}%"></span></td>'
+        f"<td>{escape(lane.words)}</td></tr>"
+    )
+
+
+def _tick(statement: Facts, begin: datetime, extent: float) -> str:
+    started = statement.get("started_at")
+    if started is None:
+        return ""
+    place = 100 * (started - begin).total_seconds() / extent
+    return f'<i style="left:{place:.2f}%"></i>' if 0 <= place <= 100 else ""

@@ -1,0 +1,138 @@
+"""From what canaries and a long reader saw to findings: pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
+
+from migkit import frames
+from migkit.display.escape import shorten
+from migkit.display.lock_lanes import WEAK, merged_locks, strength
+from migkit.display.summary import created_relations
+from migkit.display.units import plural
+from migkit.findings import Finding
+from migkit.migration.results import Run
+from migkit.state.comparison import Comparison
+from migkit.workflow import rules
+from migkit.workflow.company import Company
+from migkit.workflow.limits import Limits, exact_ms, judge_limits
+
+_GONE = ("removed", "renamed")
+
+
+def judge_company(
+    company: Company | None, up: Run | None, comparison: Comparison | None, limits: Limits
+) -> list[Finding]:
+    """Judge what others would have gone through while the migration went up.
+
+    Parameters
+    ----------
+    company : Company or None
+        What canaries saw; ``None`` where the way up never ran, or for evidence from before there were any.
+    up : Run or None
+        The way up.
+    comparison : Comparison or None
+        Before against after: tables that are gone on purpose are not the canaries' to judge.
+    limits : Limits
+        What is allowed.
+    """
+    if up is None:
+        return []
+    findings: list[Finding] = []
+    gone = _gone_tables(comparison)
+    if company is not None:
+        findings += [*_stalls(company, up), *_failures(company, gone), *_queues(company, up)]
+    if limits or limits.loosened:
+        measured = None if company is None else _without(company.statements, gone)
+        findings += judge_limits(limits, measured, locked=_locked_out(up, comparison))
+    return findings
+
+
+def _gone_tables(comparison: Comparison | None) -> set[str]:
+    if comparison is None:
+        return set()
+    changes = frames.TABLE_CHANGES.rows(comparison.tables)
+    removed = {row["table"] for row in changes if row["change"] == "removed"}
+    return removed | {row["renamed_from"] for row in changes if row["renamed_from"]}
+
+
+def _without(statements: pd.DataFrame, gone: set[str]) -> pd.DataFrame:
+    names = {f"{operation} {table}" for table in gone for operation in ("reads of", "writes to")}
+    return statements[~statements["statement"].isin(names)]
+
+
+def _stalls(company: Company, up: Run) -> Iterator[Finding]:
+    told: set[tuple[str, str]] = set()
+    for row in frames.STALLS.rows(company.stalls):
+        key = (row["table"], row["operation"])
+        if row["stalled_ms"] < rules.BLOCKED_TOO_LONG_MS or key in told:
+            continue
+        told.add(key)
+        ran = ran_meanwhile(up.statements, row["started_at"], row["ended_at"])
+        what = f"{row['operation']} {row['table']} stalled {exact_ms(row['stalled_ms'])}"
+        yield rules.STALLED.finding(row["table"], f"{what} while {ran} ran" if ran else what)
+
+
+def ran_meanwhile(statements: pd.DataFrame, started_at: datetime, ended_at: datetime) -> str:
+    """Return the statement of the migration that took most of a stretch of time, else the last one before it.
+
+    Parameters
+    ----------
+    statements : pandas.DataFrame
+        :data:`migkit.frames.STATEMENTS`.
+    started_at, ended_at : datetime
+        From when to when.
+
+    Returns
+    -------
+    str
+        Its first words; empty where nothing ran until then.
+    """
+    best: tuple[float, Mapping[str, Any] | None] = (0.0, None)
+    before: Mapping[str, Any] | None = None
+    for row in frames.STATEMENTS.rows(statements):
+        if row["started_at"] is None or row["kind"] not in ("ddl", "dml", "query"):
+            continue
+        if row["started_at"] <= ended_at:
+            before = row
+        end = row["started_at"] + timedelta(seconds=row["seconds"] or 0.0)
+        shared = (min(end, ended_at) - max(row["started_at"], started_at)).total_seconds()
+        if shared > best[0]:
+            best = (shared, row)
+    found = best[1] or before
+    return shorten(found["sql"], 80) if found else ""
+
+
+def _failures(company: Company, gone: set[str]) -> Iterator[Finding]:
+    for row in frames.LOAD_ERRORS.rows(company.errors):
+        table = row["statement"].partition(" of ")[2] or row["statement"].partition(" to ")[2]
+        if table not in gone:
+            told = f"{row['statement']} failed {plural(row['count'], 'time')} ({row['phase']}): {row['message']}"
+            yield rules.CANARY_FAILED.finding(table, told)
+
+
+def _queues(company: Company, up: Run) -> Iterator[Finding]:
+    if company.reader_seconds is None:
+        return
+    waits = [row for row in frames.WAITS.rows(up.waits) if row["by_migration"] is False]
+    longest = max(waits, key=lambda row: row["waited_ms"] or 0.0, default=None)
+    if longest is None or (longest["waited_ms"] or 0.0) < rules.BLOCKED_TOO_LONG_MS:
+        return
+    others = max((row["stalled_ms"] for row in frames.STALLS.rows(company.stalls)), default=0.0)
+    queue = f", and others behind it stalled {exact_ms(others)}" if others else ""
+    relation = longest["relation"] or "a lock"
+    told = f"With a transaction open for {company.reader_seconds:g} s, the migration waited for {relation}"
+    yield rules.QUEUED.finding(relation, f"{told} for {exact_ms(longest['waited_ms'])}{queue}")
+
+
+def _locked_out(up: Run, comparison: Comparison | None) -> list[tuple[str, float]]:
+    """Return how long each relation that was there before was certainly closed to writers."""
+    created = created_relations(comparison)
+    return [
+        (row["relation"], row["held_ms"] or 0.0)
+        for row in merged_locks(up.locks, created)
+        if strength(row) < WEAK and row["session"] is None
+    ]
