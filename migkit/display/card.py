@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import pandas as pd
 
 from migkit.display.escape import clean_line, escape
-from migkit.display.lines import BAD, GOOD, WARN, Line, capped, join
+from migkit.display.lines import BAD, GOOD, NOTE, WARN, Line, capped, join
 from migkit.display.style import styled
 from migkit.display.tables import ROW_LIMIT, frame_html, frame_text
 from migkit.display.units import plural
 
 LINE_LIMIT = 40
+FEW_LINES = 3
+TELLING_LINES = 6
 
 _TONES = {GOOD: "good", WARN: "warn", BAD: "bad"}
 
@@ -59,7 +61,7 @@ class Card:
     texts : tuple of (title, text)
         Longer texts, folded; only in HTML.
     noun : str
-        What a line tells, for "and 12 more".
+        What a line tells, for "All 52 lines" and "12 lines more".
     """
 
     title: str
@@ -84,11 +86,20 @@ def card_html(card: Card) -> str:
         + (f": {escape(card.verdict)}" if card.verdict else "")
         + "</p>",
         figures_html(card.figures),
-        lines_html(capped(card.lines, LINE_LIMIT, card.noun)),
+        _lines_html(card),
         *(fold_html(fold) for fold in card.folds if len(fold.frame)),
         *(details_html(title, f"<pre>{escape(text)}</pre>") for title, text in card.texts),
     ]
     return styled(f'<section class="mk-card {tone(card.sign)}">{"".join(parts)}</section>')
+
+
+def _lines_html(card: Card) -> str:
+    """Return the lines that tell something; where there are more than a few, the rest is folded."""
+    if len(card.lines) <= FEW_LINES:
+        return lines_html(card.lines)
+    telling = [line for line in card.lines if line.sign not in (GOOD, NOTE)][:TELLING_LINES]
+    every = lines_html(capped(card.lines, LINE_LIMIT, card.noun))
+    return lines_html(telling) + details_html(f"All {plural(len(card.lines), card.noun)}", every)
 
 
 def sign_html(sign: str) -> str:
@@ -125,7 +136,7 @@ def details_html(title: str, content: str, *, opened: bool = False) -> str:
     """Return HTML inside ``<details>``; `title` is escaped, `content` is HTML already."""
     return (
         f"<details{' open' if opened else ''}><summary>{escape(title)}</summary>"
-        f'<div class="mk-scroll">{content}</div></details>'
+        f'<div class="mk-scroll" tabindex="0" role="group" aria-label="{escape(title)}">{content}</div></details>'
     )
 
 

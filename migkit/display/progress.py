@@ -1,4 +1,4 @@
-"""Renderers of progress: lines for logs and pipes, a bar for terminals."""
+"""Renderers of progress: lines for logs and pipes, a bar for terminals; the one for notebooks lies beside this."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, TextIO
 from migkit.display import units
 from migkit.display.escape import clean_line
 from migkit.display.lines import Line
+from migkit.display.notebook import NotebookProgress, notebook_shell
 from migkit.progress import Progress
 
 LOG_EVERY_SECONDS = 10.0
@@ -24,13 +25,17 @@ def default_progress(stream: TextIO | None = None) -> Progress:
     Parameters
     ----------
     stream : TextIO, optional
-        Where people look; by default the standard error stream, so that results can be piped.
+        Where people look; by default the notebook's cell, else the standard error stream, so that results can be piped.
 
     Returns
     -------
     Progress
-        A bar where the stream is a terminal, log lines elsewhere.
+        A block in the cell of a notebook that somebody watches, a bar where the stream is a terminal, log lines
+        elsewhere.
     """
+    shell = notebook_shell() if stream is None else None
+    if shell is not None:
+        return NotebookProgress.of_cell(shell)
     stream = stream or sys.stderr
     return TerminalProgress(stream) if stream.isatty() else PlainProgress(stream)
 

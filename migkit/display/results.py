@@ -292,14 +292,14 @@ def rehearsal_card(trial: Any) -> Card:
             Fact("not checked", count(len(trial.unchecked))),
         ),
         lines=(
-            *(Line({"done": GOOD, "failed": BAD}.get(step.status, NOTE), _step_text(step)) for step in trial.steps),
             *finding_lines(trial.findings),
+            *(Line({"done": GOOD, "failed": BAD}.get(step.status, NOTE), _step_text(step)) for step in trial.steps),
         ),
         folds=(
             Fold("Findings", trial.findings, ("severity", "what", "why", "instead", "id")),
             Fold("Not checked", trial.unchecked, told=True),
         ),
-        noun="finding",
+        noun="step",
     )
 
 
@@ -320,4 +320,13 @@ def dry_run_card(tried: Any) -> Card:
             *tried.changes,
             Line(WARN, "nothing was checked about data, locks and durations: that takes a rehearsal"),
         ),
+        texts=tuple(
+            (f"SQL of the way {run.direction}", _sql_text(run.statements)) for run in (tried.up, tried.down) if run
+        ),
     )
+
+
+def _sql_text(statements: pd.DataFrame) -> str:
+    """Return the statements that change something, as a script."""
+    changing = statements[statements["kind"].isin(["ddl", "dml"])]
+    return "\n\n".join(f"{sql.rstrip().rstrip(';')};" for sql in changing["sql"])

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from migkit.display.lines import Row
-from migkit.display.lock_plot import WEAK, merged_locks, strength
+from migkit.display.lock_lanes import WEAK, merged_locks, strength
 
 
 def created_relations(comparison: Any) -> frozenset[str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pandas as pd
 
 from migkit import frames
+from migkit.framing import FrameSpec
 
 HOSTILE = (
     'order"; drop table x;--',
@@ -20,6 +23,11 @@ HOSTILE = (
     "' onmouseover='alert(1)",
 )
 START = datetime(2026, 11, 22, 6, 30, tzinfo=UTC)
+
+
+def rows_of(spec: FrameSpec, rows: Iterable[Sequence[Any]]) -> pd.DataFrame:
+    """Build a frame from rows that give only the first columns."""
+    return spec.build(dict(zip(spec.names, row, strict=False)) for row in rows)
 
 
 def at(milliseconds: float) -> datetime:
@@ -41,21 +49,23 @@ def table_changes() -> pd.DataFrame:
 
 
 def locks() -> pd.DataFrame:
-    return frames.LOCKS.build(
+    return rows_of(
+        frames.LOCKS,
         [
             ("users", "AccessExclusiveLock", 1, at(4), at(181), 177.0, "reads and writes", True),
             ("users", "AccessShareLock", 1, at(5), at(180), 175.0, "nothing but schema changes", True),
             ("orders", "ShareLock", 2, at(52), at(181), 129.0, "writes", True),
             (HOSTILE[1], "ShareLock", 2, at(52), at(181), 129.0, "writes", True),
             ("profiles", "AccessExclusiveLock", 1, at(3), at(181), 178.0, "reads and writes", True),
-        ]
+        ],
     )
 
 
 def waits() -> pd.DataFrame:
     query = "SELECT '<b>' FROM users"
-    return frames.WAITS.build(
-        [(4711, 4700, "users", "AccessShareLock", query, "ALTER TABLE users", True, at(60), at(180), 120.0)]
+    return rows_of(
+        frames.WAITS,
+        [(4711, 4700, "users", "AccessShareLock", query, "ALTER TABLE users", True, at(60), at(180), 120.0)],
     )
 
 
