@@ -1,0 +1,95 @@
+"""One browser and one JupyterLab for all browser tests; a fresh notebook, with a kernel of its own, for each."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.browser.lab import Notebook, Web, start_lab
+from tests.servers.process import private_folder
+
+CHROMIUM = Path(os.environ.get("MIGKIT_TEST_CHROMIUM", "/usr/bin/chromium"))
+# Voila's own template asks for icons there, and is not answered; the page has to do without.
+UNANSWERED = "https://cdn.jsdelivr.net/npm/@fortawesome/"
+OpenNotebook = Callable[..., Notebook]
+
+
+def unavailable(reason: str) -> None:
+    """Skip with the reason; in CI, where everything is provisioned, fail."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """The system's Chromium."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    if not CHROMIUM.exists():
+        unavailable(f"there is no {CHROMIUM}; on Debian: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    """JupyterLab over an empty folder."""
+    pytest.importorskip("jupyterlab", reason="JupyterLab is not installed")
+    server = start_lab(private_folder() / "lab")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """A tab that reaches loopback only; what it asked of anybody else fails the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+    strangers: list[str] = []
+
+    def only_here(route: Any) -> None:
+        if urlsplit(route.request.url).hostname in ("127.0.0.1", None):
+            route.continue_()
+        else:
+            if not route.request.url.startswith(UNANSWERED):
+                strangers.append(route.request.url)
+            route.abort()
+
+    context.route(re.compile("^(?!data:|blob:)"), only_here)
+    tab = context.new_page()
+    tab.set_default_timeout(60_000)
+    yield tab
+    context.close()
+    assert strangers == [], "the page asked the network for these"
+
+
+@pytest.fixture
+def notebook(page: Any, lab: Web, request: pytest.FixtureRequest) -> Iterator[OpenNotebook]:
+    """Open a notebook with these cells; its kernel is gone afterwards."""
+    opened: list[Notebook] = []
+
+    def open_notebook(*cells: str, dark: bool = False) -> Notebook:
+        name = re.sub(r"\W+", "_", request.node.name)[:60]
+        opened.append(Notebook(page, lab, f"{name}_{len(opened)}.ipynb"))
+        return opened[-1].open(cells, dark=dark)
+
+    yield open_notebook
+    if opened:
+        opened[-1].screenshot(f"last-{opened[-1].name.removesuffix('.ipynb')}")  # what a failing test saw
+        _end_kernels(page, lab)
+
+
+def _end_kernels(page: Any, lab: Web) -> None:
+    headers = {"Authorization": f"token {lab.token}"}
+    for session in page.request.get(f"{lab.url}/api/sessions", headers=headers).json():
+        # The route handler of the tab does not see this request.
+        page.request.delete(f"{lab.url}/api/sessions/{session['id']}", headers=headers)
