@@ -1,0 +1,1 @@
+"""Taking it back: journals of steps, backups, restore, point in time, the read-only window."""
