@@ -11,9 +11,9 @@ import os
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from migkit.errors import ConfigError
 
@@ -50,12 +50,111 @@ class ReportsConfig(_Section):
     directory: Path = Path("reports")
 
 
+class BackupsConfig(_Section):
+    """``[backups]``: where backups lie, and how long they are kept.
+
+    ``minimum_redundancy`` is how many verified backups of each database are never pruned, whatever their age.
+    """
+
+    directory: Path = Path("backups")
+    retention_days: float = Field(default=7, gt=0)
+    minimum_redundancy: int = Field(default=1, ge=1)
+
+
+class AutoRollbackConfig(_Section):
+    """``[auto_rollback]``: when a deploy takes itself back, and how; several strategies are tried in order."""
+
+    enabled: bool = True
+    triggers: tuple[Literal["error", "timeout", "validation_failed", "constraint_violation"], ...] = (
+        "error",
+        "timeout",
+        "validation_failed",
+        "constraint_violation",
+    )
+    strategy: tuple[Literal["transaction", "down", "backup", "pitr"], ...] = ("transaction", "down", "backup")
+
+    @field_validator("strategy", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+
+class HooksConfig(_Section):
+    """``[deploy.hooks]``: commands run while the database is closed to writers, and after it is open again."""
+
+    stop: tuple[str, ...] = ()
+    start: tuple[str, ...] = ()
+    timeout_seconds: float = Field(default=60.0, gt=0)
+
+
+class SmokeTestConfig(_Section):
+    """``[[deploy.smoke_tests]]``: a query whose first cell is compared, or a command that has to end with 0."""
+
+    name: str
+    sql: str | None = None
+    expect: str | int | float | bool | None = None
+    command: str | None = None
+    timeout_seconds: float = Field(default=30.0, gt=0)
+
+    @model_validator(mode="after")
+    def _is_one_of_two(self) -> SmokeTestConfig:
+        if (self.sql is None) == (self.command is None):
+            raise ValueError("a smoke test has either sql or command")
+        return self
+
+
+class DeployConfig(_Section):
+    """``[deploy]``: what is checked before, done during and watched after a deploy."""
+
+    backup: Literal["make", "recent"] = "make"
+    backup_hours: float = Field(default=24.0, gt=0)
+    rehearsal_hours: float | None = Field(default=168.0, gt=0)
+    attempts: int = Field(default=3, ge=1)
+    retry_seconds: float = Field(default=5.0, ge=0)
+    patience_seconds: float = Field(default=30.0, ge=0)
+    terminate: bool = False
+    longest_transaction_seconds: float = Field(default=60.0, gt=0)
+    largest_lag_seconds: float = Field(default=30.0, gt=0)
+    watch_seconds: float = Field(default=30.0, ge=0)
+    largest_error_percent: float = Field(default=1.0, ge=0)
+    largest_response_ms: float | None = Field(default=None, gt=0)
+    largest_cpu_percent: float | None = Field(default=None, gt=0)
+    hooks: HooksConfig = Field(default_factory=HooksConfig)
+    smoke_tests: tuple[SmokeTestConfig, ...] = ()
+
+
+class NotificationsConfig(_Section):
+    """``[notifications]``: Apprise URLs, or ``env:NAME``, that are told how a deploy ended."""
+
+    on_success: tuple[str, ...] = ()
+    on_failure: tuple[str, ...] = ()
+    on_rollback: tuple[str, ...] = ()
+    on_recovery: tuple[str, ...] = ()
+
+
+class LimitsConfig(_Section):
+    """``[limits]``: what a migration may do to others at the most, in a rehearsal and in a load test; all are optional.
+
+    ``max_blocked_ms``: how long any statement was stalled, taken together. ``max_p99_ms``: one request in a hundred may
+    take longer. ``max_errors``: requests that may fail while the migration runs and afterwards.
+    """
+
+    max_blocked_ms: float | None = Field(default=None, ge=0)
+    max_p99_ms: float | None = Field(default=None, gt=0)
+    max_errors: int | None = Field(default=None, ge=0)
+
+
 class Config(_Section):
     """All of ``migkit.toml``, and the file it came from (``None``: defaults)."""
 
     databases: dict[str, DatabaseConfig] = Field(default_factory=dict)
     migrations: MigrationsConfig = Field(default_factory=MigrationsConfig)
     reports: ReportsConfig = Field(default_factory=ReportsConfig)
+    limits: LimitsConfig = Field(default_factory=LimitsConfig)
+    backups: BackupsConfig = Field(default_factory=BackupsConfig)
+    auto_rollback: AutoRollbackConfig = Field(default_factory=AutoRollbackConfig)
+    deploy: DeployConfig = Field(default_factory=DeployConfig)
+    notifications: NotificationsConfig = Field(default_factory=NotificationsConfig)
     path: Path | None = Field(default=None, exclude=True)
 
     def database(self, alias: str) -> DatabaseConfig:
@@ -132,13 +231,19 @@ def _explain(error: ValidationError, document: dict[str, Any], path: Path) -> Co
 
 
 def _known_keys(location: list[str]) -> list[str]:
-    sections: dict[str, type[BaseModel]] = {
-        "databases": DatabaseConfig,
-        "migrations": MigrationsConfig,
-        "reports": ReportsConfig,
-    }
-    model: type[BaseModel] = sections[location[0]] if location and location[0] in sections else Config
+    """Return the keys of the section that a location lies in, through tables and lists of tables."""
+    model: type[BaseModel] = Config
+    for part in location:
+        if part in model.model_fields:
+            model = _section_in(model.model_fields[part].annotation) or model
     return sorted(name for name, field in model.model_fields.items() if not field.exclude)
+
+
+def _section_in(annotation: Any) -> type[BaseModel] | None:
+    """Find the section that an annotation is about: ``Section``, ``dict[str, Section]``, ``tuple[Section, ...]``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for inner in get_args(annotation) if (found := _section_in(inner)) is not None), None)
 
 
 def _suggest(word: str, known: Iterable[str]) -> str | None:

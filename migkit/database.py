@@ -234,7 +234,8 @@ def _is_secret(key: str) -> bool:
     return any(word in key.lower() for word in _SECRET_QUERY_KEYS)
 
 
-def _register_secrets(url: URL) -> None:
+def register_secrets(url: URL) -> None:
+    """Have the secrets of a URL removed from every text."""
     register_secret(url.password)
     for key, value in url.query.items():
         if _is_secret(key):
@@ -243,7 +244,7 @@ def _register_secrets(url: URL) -> None:
 
 
 def _reach(url: URL, entry: DatabaseConfig, alias: str | None, engine: Engine | None = None) -> Database:
-    _register_secrets(url)
+    register_secrets(url)
     dialect = dialect_for(url)
     engine = engine or dialect.create_engine(url)
     try:

@@ -15,6 +15,14 @@
     ├── StateUnreadable         a saved state that is damaged or of an unknown version
     ├── NotComparable           two states that cannot be held side by side
     ├── CloneFailed             a scratch copy could not be made
+    ├── BackupFailed            a backup could not be made
+    ├── BackupInvalid           a backup that is damaged, unknown, or of another engine or version
+    ├── RestoreFailed           a backup could not be restored; what was there still serves
+    ├── DatabaseInUse           others hold on to a database that is to be replaced
+    ├── MomentUnreachable       a moment that a database cannot be returned to
+    ├── MissingTool             a program of the engine's is not installed, or too old
+    ├── DeployRunning           somebody else deploys to this database now
+    ├── DeployRefused           a check before a deploy speaks against it; nothing was changed
     └── ReportFailed            a report could not be rendered
 """
 
@@ -53,6 +61,11 @@ class MigkitError(Exception):
         if not text.endswith((".", "!", "?")):
             text += "."
         return f"{text} {self.next_step}" if self.next_step else text
+
+    def _render_traceback_(self) -> list[str]:
+        """What notebooks show instead of a traceback: it is no mistake in the code of the cell."""
+        kept = [f"What was done until then: {self.evidence}"] if self.evidence else []
+        return [f"{type(self).__name__}: {self}", *kept]
 
 
 class ConfigError(MigkitError):
@@ -117,6 +130,38 @@ class NotComparable(MigkitError):
 
 class CloneFailed(MigkitError):
     """A scratch copy could not be made."""
+
+
+class BackupFailed(MigkitError):
+    """A backup could not be made; none is listed."""
+
+
+class BackupInvalid(MigkitError):
+    """A backup is damaged, unknown, or of another engine or version."""
+
+
+class RestoreFailed(MigkitError):
+    """A backup could not be restored; what was there before still serves, unless the message says otherwise."""
+
+
+class DatabaseInUse(MigkitError):
+    """Others hold on to a database that is to be replaced."""
+
+
+class MomentUnreachable(MigkitError):
+    """A moment that a database cannot be returned to; nothing was changed."""
+
+
+class MissingTool(MigkitError):
+    """A program of the engine's is not installed, or is older than the server; names the package that has it."""
+
+
+class DeployRunning(MigkitError):
+    """Somebody else deploys to this database now."""
+
+
+class DeployRefused(MigkitError):
+    """A check before a deploy speaks against it; nothing was changed."""
 
 
 class ReportFailed(MigkitError):

@@ -22,6 +22,7 @@ LADDER = (
     "redaction",
     "errors",
     "progress",
+    "stopping",
     "config",
     "framing",
     "frames",

@@ -50,6 +50,13 @@ def test_without_a_file_an_unknown_alias_says_so() -> None:
         ("[migrations]\ntimeout_seconds = -1\n", "migrations.timeout_seconds"),
         ("[databases.a]\n", "databases.a.url"),
         ("not toml at all", "not valid TOML"),
+        ("[deploy]\nwatch_second = 3\n", "Did you mean 'watch_seconds'"),
+        ('[deploy.hooks]\nstp = ["true"]\n', "Did you mean 'stop'"),
+        ('[[deploy.smoke_tests]]\nname = "a"\nsq = "SELECT 1"\n', "Did you mean 'sql'"),
+        ('[[deploy.smoke_tests]]\nname = "a"\n', "either sql or command"),
+        ('[auto_rollback]\nstrategy = "hope"\n', "auto_rollback.strategy"),
+        ('[auto_rollback]\ntriggrs = []\n', "Did you mean 'triggers'"),
+        ("[notifications]\non_sucess = []\n", "Did you mean 'on_success'"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, told: str) -> None:

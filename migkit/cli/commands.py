@@ -97,23 +97,39 @@ def run(
 
 
 @click.command()
-@click.argument("migration")
+@click.argument("migration", required=False)
+@click.option("--to-timestamp", "moment", metavar="MOMENT", help="Return the database to a moment, as it was then.")
+@click.option("--terminate", is_flag=True, help="With --to-timestamp: end sessions that do not leave by themselves.")
+@click.option(
+    "--directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="With --to-timestamp: the folder of backups [default: as migkit.toml says, else backups].",
+)
 @with_database
 @with_limits
 @with_confirmation
 @with_json
 def rollback(
-    migration: str,
+    migration: str | None,
+    moment: str | None,
+    terminate: bool,
+    directory: Path | None,
     database: str | None,
     timeout: float | None,
     lock_timeout: float | None,
     confirm: str | None,
     as_json: bool,
 ) -> None:
-    """Run MIGRATION's way down, under observation."""
-    result = verbs.rollback(
-        migration, chosen_database(database), timeout=timeout, lock_timeout=lock_timeout, confirm=confirm
-    )
+    """Run MIGRATION's way down, under observation; or return the database to a moment."""
+    if (migration is None) == (moment is None):
+        raise click.UsageError("Give either MIGRATION or --to-timestamp.")
+    target = chosen_database(database)
+    if moment is not None:
+        recovered = verbs.rollback_to(moment, target, directory=directory, terminate=terminate, confirm=confirm)
+        say_json(recovered.to_document()) if as_json else say(str(recovered))
+        return
+    assert migration is not None
+    result = verbs.rollback(migration, target, timeout=timeout, lock_timeout=lock_timeout, confirm=confirm)
     _say_run(result, as_json)
 
 
@@ -249,6 +265,8 @@ def _say_comparison(result: Comparison) -> None:
 @click.option("--into", metavar="URL", help="The server to make the clone on.")
 @click.option("--require-down", is_flag=True, help="Fail a migration that has no way down.")
 @click.option("--reports", type=click.Path(path_type=Path), help="The archive [default: reports].")
+@click.option("--canaries/--no-canaries", default=True, help="Watch who stalls while it goes up [default: on].")
+@click.option("--long-reader", metavar="TIME", help="Hold a reading transaction open meanwhile: 5s, 300ms.")
 @with_database
 @with_limits
 @with_json
@@ -257,6 +275,8 @@ def rehearse(
     into: str | None,
     require_down: bool,
     reports: Path | None,
+    canaries: bool,
+    long_reader: str | None,
     database: str | None,
     timeout: float | None,
     lock_timeout: float | None,
@@ -272,6 +292,8 @@ def rehearse(
             timeout=timeout,
             lock_timeout=lock_timeout,
             reports=reports,
+            canaries=canaries,
+            long_reader=long_reader,
         )
     except MigkitError as error:
         # What was done until then is archived; a report of it helps whoever has to find out why.

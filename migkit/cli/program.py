@@ -8,8 +8,19 @@ import traceback
 import click
 
 from migkit import __version__
-from migkit.cli import commands, demo
+from migkit.cli import (
+    backup_commands,
+    commands,
+    db_commands,
+    demo,
+    deploy_commands,
+    fleet_commands,
+    load_commands,
+    pitr_commands,
+    watch_commands,
+)
 from migkit.cli.output import complain
+from migkit.cli.tutorial import tutorial
 from migkit.errors import MigkitError
 from migkit.redaction import redact
 
@@ -30,6 +41,7 @@ def program(context: click.Context, debug: bool) -> None:
 
 for command in (
     demo.demo,
+    tutorial,
     commands.test,
     commands.run,
     commands.validate,
@@ -39,6 +51,13 @@ for command in (
     commands.compare_rows,
     commands.rehearse,
     commands.report,
+    fleet_commands.fleet,
+    load_commands.load_test,
+    watch_commands.monitor,
+    *backup_commands.COMMANDS,
+    *db_commands.COMMANDS,
+    *deploy_commands.COMMANDS,
+    *pitr_commands.COMMANDS,
 ):
     program.add_command(command)
 

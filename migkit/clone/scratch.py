@@ -13,6 +13,7 @@ from migkit.database import Database, mask_url, reached
 from migkit.dialects.base import Dialect
 from migkit.errors import CloneFailed, MigkitError
 from migkit.progress import SILENT, Progress
+from migkit.stopping import Heeding
 
 PREFIX = "migkit_scratch_"
 
@@ -66,7 +67,7 @@ def _clone(db: Database, into: str | URL | Database | None, schema_only: bool, p
     url = home.set(database=name) if home else None
     try:
         url = dialect.create_scratch(home, name)
-        dialect.copy(db.engine.url, url, schema_only=schema_only, progress=progress)
+        dialect.copy(db.engine.url, url, schema_only=schema_only, progress=Heeding(progress))
         return _as_database(db, dialect, url)
     except BaseException as error:
         if url is not None:

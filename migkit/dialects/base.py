@@ -16,7 +16,13 @@ from typing import Any, Literal
 
 from sqlalchemy import URL, Connection, Engine
 
+from migkit.dialects.canaries import Canaries
+from migkit.dialects.faults import Faults
+from migkit.dialects.guarding import Guarding
+from migkit.dialects.measuring import Measuring
+from migkit.dialects.backing import Backing
 from migkit.dialects.places import Place, server_place
+from migkit.dialects.point_in_time import PointInTime
 from migkit.dialects.readings import Part as Part
 from migkit.dialects.readings import RowDigest as RowDigest
 from migkit.dialects.readings import RowValues as RowValues
@@ -24,6 +30,7 @@ from migkit.dialects.readings import SegmentContent as SegmentContent
 from migkit.dialects.readings import TableContent as TableContent
 from migkit.dialects.readings import ValueFamily as ValueFamily
 from migkit.dialects.schema_dump import ReadDump
+from migkit.dialects.workloads import Workloads
 from migkit.errors import MigkitError, UnsupportedFeature
 from migkit.progress import SILENT, Progress
 
@@ -82,19 +89,6 @@ class StatementFacts:
     rewritten: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Wait:
-    """One session seen waiting for another."""
-
-    waiter: int
-    blocker: int
-    relation: str | None
-    mode: str | None
-    waiter_query: str
-    blocker_query: str
-    since: datetime | None = None
-
-
 class SessionObserver(ABC):
     """Looks at a session from inside, between its statements."""
 
@@ -107,7 +101,7 @@ class SessionObserver(ABC):
         """Called after each statement that succeeded, in the same session."""
 
 
-class Dialect(ABC):
+class Dialect(Canaries, Guarding, Measuring, PointInTime, Faults, Backing, Workloads, ABC):
     """One engine.
 
     Attributes
@@ -322,22 +316,6 @@ class Dialect(ABC):
     @abstractmethod
     def observe(self, connection: Connection) -> SessionObserver:
         """Return an observer of the session that runs the migration."""
-
-    @abstractmethod
-    def waits(self, connection: Connection, session: int) -> list[Wait]:
-        """Return who waits for `session` now, directly or behind others, and whom it waits for itself."""
-
-    def held_locks(self, connection: Connection, session: int) -> list[HeldLock]:
-        """Return sampled locks of another session; only for statements whose locks are gone when they end."""
-        return []
-
-    def lock_source(self, connection: Connection) -> str:
-        """Say where lock facts come from, for people."""
-        return {
-            "exact": "the session's own view of its locks",
-            "sampled": "samples taken by a second session",
-            "none": "nowhere: this engine does not show its locks",
-        }[self.lock_facts]
 
     def alter_algorithm(self, connection: Connection, sql: str) -> str | None:
         """Apply an ``ALTER TABLE`` to an empty copy of the schema, and return how the server does it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -11,16 +11,18 @@ from typing import Any, Literal, Self
 import pandas as pd
 
 from migkit.display.card import Card
-from migkit.display.lock_plot import lock_durations
+from migkit.display.lock_plot import RunLocks, lock_durations, lock_durations_compared
 from migkit.display.results import DrawnInNotebooks, run_card
 from migkit.errors import StateUnreadable
-from migkit.frames import LOCKS, STATEMENTS, UNCHECKED, WAITS
+from migkit.frames import INCIDENTS, LOCKS, PROGRESS, STATEMENTS, UNCHECKED, WAITS
 from migkit.storage import decode_frame, decode_instant, encode_frame, encode_instant, read_json, write_json
 
 FORMAT = "migkit-run"
 FORMAT_VERSION = 1
 _SIGNS = {"applied": "✓", "failed": "✗", "rolled back": "·", "not reached": "·", "unknown": "⚠", "skipped": "·"}
 _SPECS = {"statements": STATEMENTS, "locks": LOCKS, "waits": WAITS, "unchecked": UNCHECKED}
+# Runs saved before these were watched are read without them.
+_LATER_SPECS = {"progress": PROGRESS, "incidents": INCIDENTS}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -43,7 +45,7 @@ class Run(DrawnInNotebooks):
         In UTC.
     seconds : float
         From start to end.
-    statements, locks, waits, unchecked : DataFrame
+    statements, locks, waits, unchecked, progress, incidents : DataFrame
         As :mod:`migkit.frames` describes them.
     transactions : int
         How many transactions it took; statements outside any not counted.
@@ -67,6 +69,8 @@ class Run(DrawnInNotebooks):
     transactions: int
     attempt: str | None = None
     account: str | None = None
+    progress: pd.DataFrame = field(default_factory=lambda: PROGRESS.build([]))
+    incidents: pd.DataFrame = field(default_factory=lambda: INCIDENTS.build([]))
 
     @property
     def standing(self) -> tuple[str, ...]:
@@ -94,7 +98,8 @@ class Run(DrawnInNotebooks):
             "attempt": self.attempt,
             "account": self.account,
         }
-        return document | {name: encode_frame(spec, getattr(self, name)) for name, spec in _SPECS.items()}
+        specs = _SPECS | _LATER_SPECS
+        return document | {name: encode_frame(spec, getattr(self, name)) for name, spec in specs.items()}
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
@@ -115,6 +120,8 @@ class Run(DrawnInNotebooks):
         try:
             fields: dict[str, Any] = {key: document[key] for key in _PLAIN} | {"account": document.get("account")}
             fields |= {name: decode_frame(spec, document[name]) for name, spec in _SPECS.items()}
+            later = {name: spec for name, spec in _LATER_SPECS.items() if name in document}
+            fields |= {name: decode_frame(spec, document[name]) for name, spec in later.items()}
             return cls(started_at=decode_instant(document["started_at"]), **fields)
         except (KeyError, ValueError, TypeError, IndexError) as error:
             raise StateUnreadable(f"The saved run is damaged: {type(error).__name__}: {error}") from error
@@ -138,9 +145,18 @@ class Run(DrawnInNotebooks):
         """Return what the run shows of itself in a notebook."""
         return run_card(self)
 
-    def plot(self) -> Any:
-        """Return a matplotlib ``Figure``: who held which lock for how long, and who waited."""
-        return lock_durations(self.locks, self.waits, self.statements)
+    def plot(self, beside: Run | None = None) -> Any:
+        """Return a matplotlib ``Figure``: who held which lock for how long, and who waited.
+
+        Parameters
+        ----------
+        beside : Run, optional
+            Another run, drawn below this one on the same scale of time: the careful rewrite of a naive migration.
+        """
+        if beside is None:
+            return lock_durations(self.locks, self.waits, self.statements)
+        runs = [RunLocks(run.migration, run.locks, run.waits, run.statements) for run in (self, beside)]
+        return lock_durations_compared(*runs)
 
     def __repr__(self) -> str:
         lines = [_line(row) for row in STATEMENTS.rows(self.statements) if row["kind"] in ("ddl", "dml")]
@@ -178,3 +194,7 @@ class RunInterrupted(KeyboardInterrupt):  # it is no error: it is Ctrl-C, with w
     def __init__(self, run: Run) -> None:
         self.run = run
         super().__init__(str(run.error or f"{run.migration} was interrupted"))
+
+    def _render_traceback_(self) -> list[str]:
+        """What notebooks show instead of a traceback."""
+        return [repr(self.run), "Interrupted; what happened until then is sys.last_value.run."]

@@ -34,7 +34,8 @@ from migkit.migration.schema_marks import read_marks
 from migkit.migration.sessions import session_engine
 from migkit.migration.supervision import RunStopped, Supervisor
 from migkit.observe.confinement import Confinement
-from migkit.observe.recorder import Recorder, TransactionLost
+from migkit.observe.recorder import Recorder
+from migkit.observe.transactions import TransactionLost
 from migkit.observe.watcher import Watcher
 from migkit.progress import SILENT, Progress
 from migkit.redaction import redact
@@ -155,6 +156,7 @@ class _Execution:
         self.direction = direction
         self.timeout = timeout
         self.lock_timeout = lock_timeout
+        self.progress = progress
         self.journal = journal
         self.half = half
         self.aftermath: Aftermath | None = None
@@ -191,7 +193,14 @@ class _Execution:
         with ExitStack() as stack:
             engine = stack.enter_context(session_engine(self.db))
             watcher_engine = stack.enter_context(session_engine(self.db))
-            self.watcher = Watcher(self.db.dialect, watcher_engine, lambda: self.recorder.outside_since)
+            recorder = self.recorder
+            self.watcher = Watcher(
+                self.db.dialect,
+                watcher_engine,
+                lambda: recorder.outside_since,
+                lambda: recorder.at_work,
+                self.progress,
+            )
             number = self._prepare_session(engine)
             stack.callback(self.recorder.attach(engine))
             if self.half is not None:
@@ -212,7 +221,7 @@ class _Execution:
                 if self.lock_timeout is not None:
                     dialect.set_lock_timeout(connection, self.lock_timeout)
                 self.supervisor.cancel = dialect.canceller(connection)
-                number = dialect.session_id(connection)
+                number = dialect.watched_session(connection, dialect.session_id(connection))
                 if self.confinement is not None:
                     self.confinement.look_around(connection)
                 connection.commit()
@@ -250,6 +259,8 @@ class _Execution:
             statements=recorder.statements_frame(),
             locks=frames.LOCKS.build([*recorder.lock_rows(), *(watcher.lock_rows() if watcher else [])]),
             waits=frames.WAITS.build(watcher.wait_rows() if watcher else []),
+            progress=frames.PROGRESS.build(watcher.progress_rows() if watcher else []),
+            incidents=frames.INCIDENTS.build(watcher.incident_rows(recorder.failures) if watcher else []),
             unchecked=frames.UNCHECKED.build(unchecked),
             transactions=recorder.transactions,
             attempt=self.journal.attempt if self.journal else None,

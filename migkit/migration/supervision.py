@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Literal
 
 from migkit.redaction import redact
+from migkit.stopping import is_stopped
 
 StopReason = Literal["timeout", "interrupted"]
 
@@ -101,6 +102,8 @@ class Supervisor:
     def _look(self, thread: threading.Thread) -> None:
         if self.reason is None and time.monotonic() > self._deadline:
             self._stop("timeout")
+        if is_stopped():
+            self._stop("interrupted")
         if self.reason is None or self._is_done.is_set():
             return
         if self._is_busy():

@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from sqlalchemy import URL, Engine
 
 from migkit.database import Database
+from migkit.errors import ConfigError
 from migkit.migration.migration import Migration
 
 AnyDatabase = str | URL | Engine | Database
 AnyMigration = str | Path | Migration
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
+
+
+def seconds_of(told: str | float, what: str) -> float:
+    """Return a stretch of time in seconds.
+
+    Parameters
+    ----------
+    told : str or float
+        Seconds, or text: ``"5s"``, ``"300 ms"``, ``"2min"``.
+    what : str
+        What it is for, for the message.
+
+    Raises
+    ------
+    ConfigError
+        If it is no stretch of time.
+
+    Examples
+    --------
+    >>> seconds_of("5s", "The long reader"), seconds_of("300 ms", "The long reader"), seconds_of(2, "The long reader")
+    (5.0, 0.3, 2.0)
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min|m|h)?\s*", str(told))
+    if match is None or float(match[1]) == 0:
+        raise ConfigError(f"{what} is no stretch of time: {told!r}", next_step="Write for example 5s, 300ms or 2min.")
+    return round(float(match[1]) * _SECONDS[match[2] or "s"], 6)

@@ -18,8 +18,8 @@ from migkit.state.comparison import Comparison
 from migkit.state.row_results import DEFAULT_LIMIT, RowComparison
 from migkit.state.snapshot import RowsMode, State, load_state
 from migkit.verbs.arguments import AnyDatabase
-from migkit.workflow.evidence import MANIFEST, load_evidence
-from migkit.workflow.rehearsal import Rehearsal
+from migkit.workflow.evidence import Evidence, load_evidence
+from migkit.workflow.evidence_folder import MANIFEST
 
 
 def capture(
@@ -193,7 +193,7 @@ def clone(
         return scratch.clone(db, into=into, schema_only=schema_only, progress=progress or default_progress())
 
 
-def load(path: str | Path) -> State | Rehearsal:
+def load(path: str | Path) -> State | Evidence:
     """Open a saved state or an evidence folder; no database is needed.
 
     Parameters
@@ -203,8 +203,8 @@ def load(path: str | Path) -> State | Rehearsal:
 
     Returns
     -------
-    State or Rehearsal
-        What was saved.
+    State, or what the evidence is of
+        What was saved: a :class:`State`, :class:`Rehearsal`, :class:`LoadResult`, :class:`Deployment`, …
 
     Raises
     ------

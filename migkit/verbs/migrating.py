@@ -16,10 +16,12 @@ from migkit.migration.loading import load_migration
 from migkit.migration.results import Run
 from migkit.progress import Progress
 from migkit.report import archive as reports
-from migkit.verbs.arguments import AnyDatabase, AnyMigration
+from migkit.verbs.arguments import AnyDatabase, AnyMigration, seconds_of
 from migkit.workflow import dry_run as dry_running
 from migkit.workflow import trial, validation
 from migkit.workflow.dry_run import DryRun
+from migkit.workflow.evidence import Evidence
+from migkit.workflow.limits import limits_for
 from migkit.workflow.rehearsal import Rehearsal
 from migkit.workflow.validation import Validation
 
@@ -122,14 +124,20 @@ def _run(
     config = load_config()
     with reached(db, config=config) as database:
         _require_confirmation(database, confirm)
-        return runner.run(
-            load_migration(migration, config=config),
-            database,
-            direction=direction,
-            timeout=config.migrations.timeout_seconds if timeout is None else timeout,
-            lock_timeout=config.migrations.lock_timeout_seconds if lock_timeout is None else lock_timeout,
-            progress=progress or default_progress(),
-        )
+        loaded = load_migration(migration, config=config)
+        progress = progress or default_progress()
+        progress.begin(f"Running {loaded.name} {direction}")
+        try:
+            return runner.run(
+                loaded,
+                database,
+                direction=direction,
+                timeout=config.migrations.timeout_seconds if timeout is None else timeout,
+                lock_timeout=config.migrations.lock_timeout_seconds if lock_timeout is None else lock_timeout,
+                progress=progress,
+            )
+        finally:
+            progress.close()
 
 
 def _require_confirmation(db: Database, confirm: str | None) -> None:
@@ -234,6 +242,8 @@ def rehearse(
     timeout: float | None = None,
     lock_timeout: float | None = None,
     reports: str | Path | Literal[False] | None = None,
+    canaries: bool = True,
+    long_reader: str | float | None = None,
     progress: Progress | None = None,
 ) -> Rehearsal:
     """Prove a migration on a clone: what it changes, what it locks, and whether the way back restores everything.
@@ -253,6 +263,12 @@ def rehearse(
         Limits of each run, in seconds.
     reports : str, Path or False, optional
         The archive for the evidence; by default ``reports`` or as ``migkit.toml`` says. ``False`` archives nothing.
+    canaries : bool
+        While the migration goes up, look at each table it touches 50 times a second, as a reader and as a writer would,
+        and tell how long they stalled. Not on SQLite, where they would be in the way.
+    long_reader : str or float, optional
+        Hold a transaction open meanwhile that has read those tables, for so long (``"5s"``): the queue that forms
+        behind it is the one that production would build.
     progress : Progress, optional
         Where to tell how far it is.
 
@@ -277,17 +293,22 @@ def rehearse(
             timeout=config.migrations.timeout_seconds if timeout is None else timeout,
             lock_timeout=config.migrations.lock_timeout_seconds if lock_timeout is None else lock_timeout,
             reports=None if reports is False else Path(reports or config.reports.directory),
+            limits=limits_for(loaded, config.limits),
+            canaries=canaries,
+            long_reader=None if long_reader is None else seconds_of(long_reader, "The long reader"),
             progress=progress or default_progress(),
         )
 
 
-def report(evidence: Rehearsal | str | Path) -> Path:
-    """Make the self-contained HTML report of a rehearsal.
+def report(evidence: Evidence | str | Path, *, archive: str | Path | None = None) -> Path:
+    """Make the self-contained HTML report of a rehearsal, a load test, a fleet or a deployment.
 
     Parameters
     ----------
-    evidence : Rehearsal, str or Path
-        A rehearsal with evidence, or an evidence folder.
+    evidence : Rehearsal, LoadResult, FleetRehearsal, Deployment, str or Path
+        A result that kept its evidence, or an evidence folder. A load test that lies in no archive is put into one.
+    archive : str or Path, optional
+        Where a load test is put; by default ``reports``, or as ``migkit.toml`` says.
 
     Returns
     -------
@@ -299,4 +320,4 @@ def report(evidence: Rehearsal | str | Path) -> Path:
     ReportFailed
         If there is no evidence, or the report could not be rendered; the evidence stays.
     """
-    return reports.report(evidence)
+    return reports.report(evidence, archive=archive or load_config().reports.directory)

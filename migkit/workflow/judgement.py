@@ -13,9 +13,13 @@ from migkit.migration.inverses import table_altered, things_made
 from migkit.migration.results import Run
 from migkit.state.comparison import Comparison
 from migkit.workflow import rules
+from migkit.workflow.company import Company
+from migkit.workflow.company_judgement import judge_company
+from migkit.workflow.limits import Limits
 from migkit.workflow.rehearsal import Step
 from migkit.workflow.validation import Validation
 
+NO_LIMITS = Limits()
 RUN_STEPS = {"up": "Ran up", "down": "Ran down", "again": "Ran up again"}
 
 
@@ -28,6 +32,8 @@ def judge_rehearsal(
     rollback: Comparison | None,
     validation: Validation | None,
     steps: Sequence[Step],
+    company: Company | None = None,
+    limits: Limits = NO_LIMITS,
 ) -> list[Finding]:
     """Judge a rehearsal by what it brought to light; a step that was not done never counts in its favour.
 
@@ -43,6 +49,10 @@ def judge_rehearsal(
         The promises.
     steps : sequence of Step
         What was done.
+    company : Company or None
+        What canaries saw.
+    limits : Limits
+        What the migration may do to others at the most.
 
     Returns
     -------
@@ -63,7 +73,7 @@ def judge_rehearsal(
         existing = _existing_tables(comparison)
         findings += [*_rewrites(runs["up"], existing), *_copies(runs["up"])]
         findings += [*_long_locks(runs["up"], existing), *_outside(runs["up"])]
-    return findings
+    return findings + judge_company(company, runs.get("up"), comparison, limits)
 
 
 def _runs(runs: Mapping[str, Run]) -> Iterator[Finding]:

@@ -18,6 +18,8 @@ from migkit.framing import plain
 from migkit.migration.results import Run
 from migkit.state.comparison import Comparison
 from migkit.state.snapshot import State
+from migkit.workflow.company import Company
+from migkit.workflow.limits import Limits
 from migkit.workflow.validation import Validation
 
 Status = Literal["running", "passed", "failed", "error", "interrupted"]
@@ -57,6 +59,10 @@ class Rehearsal(Drawn):
         Before against after; before against rolled back.
     validation : Validation or None
         Whether the clone holds what the migration promises.
+    company : Company or None
+        What canaries (and those behind a long reader) went through while the migration went up.
+    limits : Limits
+        What the migration may do to others at the most.
     findings, unchecked : pandas.DataFrame
         The judgement, and what was not looked at.
     error : str or None
@@ -85,6 +91,8 @@ class Rehearsal(Drawn):
     comparison: Comparison | None = field(default=None, repr=False)
     rollback: Comparison | None = field(default=None, repr=False)
     validation: Validation | None = field(default=None, repr=False)
+    company: Company | None = field(default=None, repr=False)
+    limits: Limits = field(default_factory=Limits)
     error: str | None = None
     evidence: Path | None = None
 

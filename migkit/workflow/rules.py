@@ -140,6 +140,34 @@ STEP_FAILED = Rule(
     good="every step is done",
 )
 
+STALLED = Rule(
+    "stalled",
+    "warning",
+    "A table could not be read or written for longer than half a second while the migration ran.",
+    "The application's queries stall for as long, and fill its connection pool meanwhile.",
+    "Split the migration, build indexes concurrently, add constraints NOT VALID first, and set a lock_timeout.",
+    bad="writes to orders stalled 1,840 ms while ALTER TABLE orders ALTER id TYPE bigint ran",
+    good="ADD COLUMN id_new bigint; batched UPDATE; swap",
+)
+CANARY_FAILED = Rule(
+    "canary-failed",
+    "warning",
+    "A table that is still there could not be read or written.",
+    "Queries of the application may fail in the same way.",
+    "Look at the error: a missing right, a row policy, a trigger.",
+    bad="reads of orders failed after its owner had been changed",
+    good="GRANT SELECT together with ALTER TABLE … OWNER TO",
+)
+QUEUED = Rule(
+    "queued-behind-reader",
+    "warning",
+    "The migration waited behind a transaction that had only read, and whoever came later waited behind the migration.",
+    "One forgotten session, one long report, and the whole application stands still.",
+    "Give the migration a short lock_timeout and retry it; look for long transactions before it starts.",
+    bad="ALTER TABLE waits behind a report of an hour",
+    good="SET lock_timeout = '2s', and try again every minute",
+)
+
 RULES = (
     MIGRATION_FAILED,
     PROMISE_BROKEN,
@@ -156,6 +184,9 @@ RULES = (
     OUTSIDE_TRANSACTION,
     STATEMENT_FAILED,
     STEP_FAILED,
+    STALLED,
+    CANARY_FAILED,
+    QUEUED,
 )
 
 BLOCKED_TOO_LONG_MS = 500.0

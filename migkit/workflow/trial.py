@@ -19,6 +19,7 @@ from migkit.dialects.base import Row
 from migkit.display.units import duration
 from migkit.errors import MigkitError
 from migkit.findings import Finding, to_frame
+from migkit.load.canary import Seen
 from migkit.migration.half_applied import OnlyAPersonCanDecide
 from migkit.migration.migration import Direction, Migration
 from migkit.migration.results import Run, RunInterrupted
@@ -28,19 +29,24 @@ from migkit.redaction import redact
 from migkit.state.capture import capture
 from migkit.state.comparison import Comparison, compare
 from migkit.state.snapshot import State
+from migkit.stopping import check
 from migkit.workflow.algorithms import find_algorithms, with_algorithms
-from migkit.workflow.evidence import begin_evidence, finish_evidence, folder_name, git_state, versions
-from migkit.workflow.judgement import RUN_STEPS, judge_rehearsal
+from migkit.workflow.company import Company, company
+from migkit.workflow.evidence_folder import begin_evidence, folder_name, git_state, versions
+from migkit.workflow.judgement import NO_LIMITS, RUN_STEPS, judge_rehearsal
+from migkit.workflow.limits import Limits
 from migkit.workflow.promise import Promise, learn_promise
 from migkit.workflow.proof import needs_proof, prove_rows
 from migkit.workflow.rehearsal import Rehearsal, Status, Step
+from migkit.workflow.rehearsal_evidence import finish_rehearsal
+from migkit.workflow.touched import feels_locks, touched_tables
 from migkit.workflow.validation import Validation, validate_state
 
 Result = TypeVar("Result")
 
 _ALWAYS_UNCHECKED: tuple[tuple[str, str], ...] = (
     ("the application's queries against the new schema", "no workload was given"),
-    ("waiting and lock queues under production load", "nobody else worked on the clone"),
+    ("waiting and lock queues under production load", "nobody worked on the clone but, where there were any, canaries"),
     ("durations on production hardware", "the clone runs on this machine, freshly loaded and without bloat"),
 )
 
@@ -54,6 +60,9 @@ def rehearse(
     timeout: float | None = None,
     lock_timeout: float | None = None,
     reports: Path | None = None,
+    limits: Limits = NO_LIMITS,
+    canaries: bool = True,
+    long_reader: float | None = None,
     progress: Progress = SILENT,
 ) -> Rehearsal:
     """Prove a migration on a clone: what it changes, what it locks, and whether the way back restores everything.
@@ -72,6 +81,12 @@ def rehearse(
         Limits of each run, in seconds.
     reports : Path, optional
         The archive to put an evidence folder into; by default nothing is archived.
+    limits : Limits
+        What the migration may do to others at the most.
+    canaries : bool
+        Look at the touched tables as a reader and as a writer would while the migration goes up.
+    long_reader : float, optional
+        For how many seconds a transaction that has read the touched tables stays open meanwhile.
     progress : Progress, optional
         Where to tell how far it is.
 
@@ -85,7 +100,7 @@ def rehearse(
     MigkitError
         If the work could not be done at all: no clone, no connection.
     """
-    trial = _Trial(migration, db, into, require_down, timeout, lock_timeout, progress)
+    trial = _Trial(migration, db, into, require_down, timeout, lock_timeout, progress, limits, canaries, long_reader)
     if reports is not None:
         name = folder_name(migration.name, "rehearsal", trial.started_at)
         trial.evidence = begin_evidence(reports, name, trial.head())
@@ -96,12 +111,12 @@ def rehearse(
         trial.error = redact(str(error) or type(error).__name__)
         # Evidence that cannot be finished goes on saying "running", which is not passed; what went wrong first counts.
         with suppress(MigkitError):
-            finish_evidence(trial.result())
+            finish_rehearsal(trial.result())
         if isinstance(error, MigkitError):
             error.evidence = trial.evidence
         raise
     rehearsal = trial.result()
-    finish_evidence(rehearsal)
+    finish_rehearsal(rehearsal)
     return rehearsal
 
 
@@ -120,6 +135,9 @@ class _Trial:
     timeout: float | None
     lock_timeout: float | None
     progress: Progress
+    limits: Limits
+    canaries: bool
+    long_reader: float | None
     status: Status = "running"
     error: str | None = None
     evidence: Path | None = None
@@ -133,6 +151,8 @@ class _Trial:
     rollback: Comparison | None = None
     validation: Validation | None = None
     unproven: list[Row] = field(default_factory=list)
+    company: Company | None = None
+    unseen: list[dict[str, str]] = field(default_factory=list)
 
     def head(self) -> dict[str, Any]:
         """What is known before anything starts."""
@@ -160,7 +180,7 @@ class _Trial:
         promise = self._learn(copy)
         algorithms = self._find_algorithms(copy, promise)
         try:
-            self._run("up", "up", copy)
+            self._run_up(copy, promise)
         except _StopError:
             self._take_back_half(copy)
             raise
@@ -183,6 +203,20 @@ class _Trial:
         self._capture("rolled_back", "Captured after rolling back", copy)
         self.rollback = self._compare("rolled_back", "rolled back with before", copy)
         self._run("again", "up", copy)
+
+    def _run_up(self, copy: Database, promise: Promise) -> None:
+        """Run the way up in the company of canaries, which see what others would go through."""
+        alone = None if self.canaries else "canaries were not asked for"
+        if self.canaries and feels_locks(self.migration, promise):
+            alone = "the migration says NOWAIT or SKIP LOCKED, and would do otherwise because of them"
+        tables = touched_tables(self.migration, promise, self.states["before"])
+        seen = Seen()
+        try:
+            with company(copy, tables, seen, alone=alone, reader_seconds=self.long_reader):
+                self._run("up", "up", copy)
+        finally:
+            self.company = Company.of(seen, self.long_reader)
+            self.unseen = seen.unchecked
 
     def _take_back_half(self, copy: Database) -> None:
         """Try the way back from where a failed way up stopped, on engines that do not roll it back themselves."""
@@ -207,6 +241,7 @@ class _Trial:
         def learn() -> Promise:
             return learn_promise(self.migration, copy, timeout=self.timeout, lock_timeout=self.lock_timeout)
 
+        self.progress.begin("Learning what the migration promises, on an empty copy")
         return self._step("Learned the promise", learn)
 
     def _capture(self, name: str, words: str, copy: Database) -> None:
@@ -235,6 +270,7 @@ class _Trial:
             )
 
         words = RUN_STEPS[name]
+        self.progress.begin(f"Running {self.migration.name} {direction}")
         began = time.perf_counter()
         try:
             result = self.runs[name] = execute()
@@ -253,6 +289,7 @@ class _Trial:
     def _step(self, name: str, work: Callable[[], Result]) -> Result:
         began = time.perf_counter()
         try:
+            check()
             result = work()
         except BaseException as error:
             self.steps.append(Step(name, "failed", time.perf_counter() - began, redact(str(error))))
@@ -276,6 +313,8 @@ class _Trial:
             rollback=self.rollback,
             validation=self.validation,
             steps=self.steps,
+            company=self.company,
+            limits=self.limits,
         )
 
     def result(self) -> Rehearsal:
@@ -301,6 +340,8 @@ class _Trial:
             comparison=self.comparison,
             rollback=self.rollback,
             validation=self.validation,
+            company=self.company,
+            limits=self.limits,
             error=self.error,
             evidence=self.evidence,
         )
@@ -311,6 +352,7 @@ class _Trial:
             *(frames.UNCHECKED.rows(one.unchecked) for one in (self.comparison, self.rollback) if one is not None),
             *(frames.UNCHECKED.rows(one.unchecked) for one in self.runs.values()),
             self.unproven,
+            self.unseen,
             [{"what": what, "why": why} for what, why in (*self.source.dialect.outside_database, *_ALWAYS_UNCHECKED)],
         ]
         for source in sources:

@@ -21,10 +21,16 @@ LEAK_PATIENCE_SECONDS = 3.0
 _SETTINGS = (
     "--innodb-flush-log-at-trx-commit=0",
     "--innodb-doublewrite=0",
+    "--innodb-flush-method=nosync",
     "--innodb-buffer-pool-size=256M",
     "--character-set-server=utf8mb4",
     "--bind-address=127.0.0.1",
-    "--skip-log-bin",
+    # For returning to a moment.
+    "--log-bin=binlog",
+    "--server-id=1",
+    "--sync-binlog=0",
+    "--binlog-format=ROW",
+    "--log-bin-trust-function-creators=1",
     "--secure-file-priv=",
 )
 

@@ -191,7 +191,7 @@ def test_evidence_that_was_tampered_with_is_refused(shop: Database, tmp_path: Pa
 
 
 def test_a_rehearsal_that_never_ended_reads_as_not_passed(sqlite: Database, tmp_path: Path) -> None:
-    from migkit.workflow.evidence import begin_evidence
+    from migkit.workflow.evidence_folder import begin_evidence
 
     head = {"started_at": "2026-01-01T00:00:00Z", "migration": {"name": "m"}, "database": {"name": "d"}}
     folder = begin_evidence(tmp_path, "one", head)

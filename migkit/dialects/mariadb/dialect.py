@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from migkit.dialects.mariadb.guarding import GuardingMariaDB
 from migkit.dialects.mysql.dialect import MySQL
 from migkit.dialects.mysql.hashing import TWO_POLYNOMIALS, Hash
 from migkit.dialects.mysql.session import version_numbers
@@ -9,12 +10,13 @@ from migkit.dialects.mysql.session import version_numbers
 _TWO_POLYNOMIALS_SINCE = (10, 8)
 
 
-class MariaDB(MySQL):
+class MariaDB(GuardingMariaDB, MySQL):
     """MariaDB 10.8 and later."""
 
     name = "mariadb"
     label = "MariaDB"
     dump_tool = "mariadb-dump"
+    pitr_resolution = "whole seconds"
 
     is_mariadb = True
     hash: Hash = TWO_POLYNOMIALS

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from migkit.dialects.mysql.explanations import explain_error
 from migkit.dialects.mysql.sql import execute, quote
 from migkit.errors import CloneFailed
+from migkit.stopping import check
 
 BATCH_ROWS = 2000
 BATCH_BYTES = 1_000_000
@@ -98,6 +99,7 @@ def _batches(cursor: Any, encoders: Sequence[Encoder]) -> Iterator[list[bytes]]:
     batch: list[bytes] = []
     size = 0
     while rows := cursor.fetchmany(BATCH_ROWS):
+        check()
         for row in rows:
             cells = [b"NULL" if cell is None else encode(cell) for cell, encode in zip(row, encoders, strict=True)]
             written = b"(" + b",".join(cells) + b")"

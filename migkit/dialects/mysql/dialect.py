@@ -12,7 +12,6 @@ from migkit.dialects.base import (
     Catalog,
     Dialect,
     ForeignKey,
-    HeldLock,
     LockFacts,
     RowDigest,
     RowValues,
@@ -21,7 +20,6 @@ from migkit.dialects.base import (
     SessionObserver,
     TableContent,
     ValueFamily,
-    Wait,
 )
 from migkit.dialects.mysql import (
     algorithms,
@@ -38,14 +36,20 @@ from migkit.dialects.mysql import (
 )
 from migkit.dialects.mysql import content as contents
 from migkit.dialects.mysql import session as sessions
+from migkit.dialects.mysql.backing import MySQLBacking
+from migkit.dialects.mysql.canaries import MySQLCanaries
+from migkit.dialects.mysql.guarding import GuardingMySQL
 from migkit.dialects.mysql.hashing import ONE_POLYNOMIAL, Hash
+from migkit.dialects.mysql.measuring import MeasuresMySQL
+from migkit.dialects.mysql.point_in_time import MySQLPointInTime
 from migkit.dialects.mysql.sql import quote
+from migkit.dialects.mysql.workloads import MySQLWorkloads
 from migkit.dialects.schema_dump import ReadDump
 from migkit.errors import MigkitError
 from migkit.progress import SILENT, Progress
 
 
-class MySQL(Dialect):
+class MySQL(MySQLPointInTime, MySQLBacking, MySQLCanaries, MeasuresMySQL, GuardingMySQL, MySQLWorkloads, Dialect):
     """MySQL 8.4 and later.
 
     Attributes
@@ -80,6 +84,8 @@ class MySQL(Dialect):
     algorithms: tuple[str, ...] = ("INSTANT", "INPLACE", "COPY")
     drops_index_on_table = True
     default_port = 3306
+    # NULL, duplicates, parents and children, CHECK (MySQL, MariaDB).
+    constraint_codes = r"\berror (?:1022|1048|1062|1169|1216|1217|1451|1452|1557|1586|1761|1762|3819|4025)\)"
     table_ids = "INNODB_TABLES"
     _variants: ClassVar[list[type[MySQL]]] = []
 
@@ -213,18 +219,6 @@ class MySQL(Dialect):
     def observe(self, connection: Connection) -> SessionObserver:
         """Return an observer of the session's metadata locks and of its tables' storage."""
         return locks.Observer(connection, self.table_ids)
-
-    def waits(self, connection: Connection, session: int) -> list[Wait]:
-        """Return who waits for `session`, directly or behind others, and whom it waits for itself."""
-        return locks.waits(connection, session, mariadb=self.is_mariadb)
-
-    def held_locks(self, connection: Connection, session: int) -> list[HeldLock]:
-        """Return the metadata locks that a session holds now, where the server shows them."""
-        return locks.held_locks(connection, session)
-
-    def lock_source(self, connection: Connection) -> str:
-        """Say which of the server's views lock facts come from."""
-        return locks.lock_source(connection)
 
     def alter_algorithm(self, connection: Connection, sql: str) -> str | None:
         """Apply an ``ALTER TABLE`` or index statement by the cheapest algorithm the server accepts, and name it."""

@@ -57,7 +57,7 @@ def schema_dump(connection: Connection, schemas: Sequence[str] | None, *, mariad
         tool,
         # What is in the user's own files is for other uses, a password least of all.
         "--no-defaults",
-        *_connection_arguments(connection.engine.url),
+        *connection_arguments(connection.engine.url),
         *_ARGUMENTS,
         *(() if mariadb else _MYSQL_ARGUMENTS),
         *(f"--ignore-table={schema}.{table}" for schema, table in sorted(journal)),
@@ -96,7 +96,8 @@ def _is_mariadbs(path: str) -> bool | None:
     return "mariadb" in said.lower()
 
 
-def _connection_arguments(url: URL) -> Iterator[str]:
+def connection_arguments(url: URL) -> Iterator[str]:
+    """Return how a tool reaches a server; a password is no part of it."""
     socket = url.query.get("unix_socket")
     if socket:
         yield f"--socket={socket}"

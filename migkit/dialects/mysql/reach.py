@@ -145,3 +145,38 @@ def _columns_of(sql: str, table: str) -> int:
             return 0
         columns += sum(one.table.casefold() == table and not one.db for one in statement.find_all(exp.Column))
     return columns
+
+
+def renamed(sql: str, database: str, other: str) -> str:
+    """Return a text in which what one database's name qualifies is qualified by another's.
+
+    Parameters
+    ----------
+    sql : str
+        A statement.
+    database, other : str
+        The name as it is, and as it is to be.
+    """
+    pieces, position, before = list[str](), 0, ""
+    quoted = "`" + other.replace("`", "``") + "`"
+    while position < len(sql):
+        found = _TOKEN.match(sql, position)
+        end = found.end() if found else position + 1
+        if found is None and sql.startswith("/*", position):
+            end = _comment(sql, position)
+        piece = sql[position:end]
+        kind = found.lastgroup if found else "sign"
+        plain = piece[1:-1].replace("``", "`") if kind == "name" else piece
+        qualifies = sql[end:].lstrip()[:1] == "." and before not in (".", "@")
+        if kind in ("name", "word") and qualifies and plain.casefold() == database.casefold():
+            piece = quoted
+        pieces.append(piece)
+        if kind != "space":
+            before = piece
+        position = end
+    return "".join(pieces)
+
+
+def _comment(sql: str, position: int) -> int:
+    end = sql.find("*/", position + 2)
+    return len(sql) if end < 0 else end + 2

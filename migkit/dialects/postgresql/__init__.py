@@ -12,7 +12,6 @@ from migkit.dialects.base import (
     Catalog,
     Dialect,
     ForeignKey,
-    HeldLock,
     LockFacts,
     RowDigest,
     RowValues,
@@ -21,17 +20,22 @@ from migkit.dialects.base import (
     SessionObserver,
     TableContent,
     ValueFamily,
-    Wait,
 )
 from migkit.dialects.postgresql import catalog, dump, hashing, locks, orphans, reach, rows, scratch
 from migkit.dialects.postgresql import content as contents
 from migkit.dialects.postgresql import session as sessions
+from migkit.dialects.postgresql.backing import PostgreSQLBacking
+from migkit.dialects.postgresql.canaries import PostgreSQLCanaries
+from migkit.dialects.postgresql.guarding import GuardingPostgreSQL
+from migkit.dialects.postgresql.measuring import MeasuresPostgreSQL
+from migkit.dialects.postgresql.point_in_time import PostgreSQLPointInTime
+from migkit.dialects.postgresql.workloads import PostgreSQLWorkloads
 from migkit.dialects.schema_dump import ReadDump
 from migkit.errors import MigkitError
 from migkit.progress import SILENT, Progress
 
 
-class PostgreSQL(Dialect):
+class PostgreSQL(PostgreSQLCanaries, MeasuresPostgreSQL, GuardingPostgreSQL, PostgreSQLBacking, PostgreSQLPointInTime, PostgreSQLWorkloads, Dialect):
     """PostgreSQL 15 and later."""
 
     name = "postgresql"
@@ -47,6 +51,7 @@ class PostgreSQL(Dialect):
     scratch_home: ScratchHome = "embedded"
     dump_tool = "pg_dump"
     default_port = 5432
+    constraint_codes = r"\[23\w{3}\]"
     outside_database = (
         ("roles, tablespaces and server settings", "they belong to the server, not to the database"),
         ("what functions do outside the database", "only the text of statements was looked at"),
@@ -164,14 +169,6 @@ class PostgreSQL(Dialect):
     def observe(self, connection: Connection) -> SessionObserver:
         """Return an observer that reads the session's own locks after each statement."""
         return locks.Observer(connection)
-
-    def waits(self, connection: Connection, session: int) -> list[Wait]:
-        """Return who waits for `session`, directly or behind others, and whom it waits for itself."""
-        return locks.waits(connection, session)
-
-    def held_locks(self, connection: Connection, session: int) -> list[HeldLock]:
-        """Return the locks another session holds now."""
-        return locks.held_locks(connection, session)
 
     def create_scratch(self, home: URL | None, name: str) -> URL:
         """Create an empty database beside the one `home` points to."""

@@ -20,7 +20,7 @@ from migkit.dialects.postgresql.sql import execute, literal, quote
 from migkit.dialects.postgresql.transfer import copy
 from migkit.errors import CloneFailed, PermissionMissing
 
-__all__ = ["copy", "create_scratch", "drop_scratch", "ensure_database", "list_scratch"]
+__all__ = ["copy", "create_scratch", "drop_scratch", "ensure_database", "list_scratch", "refused", "server"]
 
 _PREFIX = "migkit_scratch_"
 _MARK = "Scratch database made by migkit"
@@ -58,13 +58,13 @@ def create_scratch(home: URL | None, name: str) -> URL:
             next_step="Name one with into=…, or install the embedded one: pip install 'migkit[embedded]'",
         )
     comment = f"{_MARK} at {datetime.now(UTC):%Y-%m-%d %H:%M:%SZ}"
-    with _server(home) as connection:
+    with server(home) as connection:
         try:
             options = _locale_options(connection)
             execute(connection, f"CREATE DATABASE {quote(name)} TEMPLATE template0 ENCODING 'UTF8'{options}")
             execute(connection, f"COMMENT ON DATABASE {quote(name)} IS {literal(comment)}")
         except DBAPIError as error:
-            raise _refused(error, name, home) from error
+            raise refused(error, name, home) from error
     return home.set(database=name)
 
 
@@ -86,7 +86,7 @@ def list_scratch(home: URL | None) -> list[str]:
     """Return the names of the scratch databases on a server."""
     if home is None:
         return []
-    with _server(home) as connection:
+    with server(home) as connection:
         rows = execute(
             connection,
             "SELECT datname FROM pg_catalog.pg_database"
@@ -104,7 +104,7 @@ def drop_scratch(url: URL) -> None:
         If migkit did not make this database, or the server refuses.
     """
     name = url.database or ""
-    with _server(url.set(database=_MAINTENANCE[0])) as connection:
+    with server(url.set(database=_MAINTENANCE[0])) as connection:
         try:
             if not _is_ours(connection, name):
                 return
@@ -141,7 +141,7 @@ def ensure_database(home: URL, name: str) -> URL:
     CloneFailed
         If the server refuses for another reason.
     """
-    with _server(home) as connection:
+    with server(home) as connection:
         try:
             known = f"SELECT 1 FROM pg_catalog.pg_database WHERE datname = {literal(name)}"
             if execute(connection, known).one_or_none() is None:
@@ -150,11 +150,12 @@ def ensure_database(home: URL, name: str) -> URL:
         except DBAPIError as error:
             # Somebody else may have been faster.
             if error_code(error) not in _ALREADY_THERE:
-                raise _refused(error, name, home) from error
+                raise refused(error, name, home) from error
     return home.set(database=name)
 
 
-def _refused(error: DBAPIError, name: str, home: URL) -> CloneFailed | PermissionMissing:
+def refused(error: DBAPIError, name: str, home: URL) -> CloneFailed | PermissionMissing:
+    """Say why a server does not create a database."""
     if is_permission_error(error):
         return PermissionMissing(
             f"{home.username or 'The user'} may not create databases on this server",
@@ -165,7 +166,7 @@ def _refused(error: DBAPIError, name: str, home: URL) -> CloneFailed | Permissio
 
 
 @contextmanager
-def _server(home: URL) -> Iterator[Connection]:
+def server(home: URL) -> Iterator[Connection]:
     """Open a session outside transactions in `home`, or in another database of the server where that one is missing."""
     candidates = dict.fromkeys([home.database or _MAINTENANCE[0], *_MAINTENANCE])
     last: Exception | None = None

@@ -70,7 +70,9 @@ def create_engine(url: URL, **options: Any) -> Engine:
     MissingExtra
         If psycopg is not installed.
     """
-    connect_args = {"application_name": "migkit", **options.pop("connect_args", {})}
+    named = url.query.get("application_name", "")
+    program = named if isinstance(named, str) and named.startswith("migkit ") else "migkit"
+    connect_args = {"application_name": program, **options.pop("connect_args", {})}
     try:
         return sqlalchemy.create_engine(psycopg_url(url), connect_args=connect_args, **options)
     except ModuleNotFoundError:

@@ -77,6 +77,11 @@ def client_tool(name: str, *, source_release: int, target_release: int | None = 
     return next((tool for tool in usable if tool.release >= wanted), usable[-1])
 
 
+def installed(name: str) -> tuple[Tool, ...]:
+    """Return every release of a program that is installed, oldest first."""
+    return _installed(name)
+
+
 @lru_cache
 def _installed(name: str) -> tuple[Tool, ...]:
     tools: dict[int, Tool] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +66,7 @@ def copy(source: URL, target: URL, *, schema_only: bool, progress: Progress) -> 
     with _session(target) as connection:
         target_release = _release(connection)
         _require_extensions(connection, facts)
-        _create_roles(connection, facts.roles)
+        create_roles(connection, facts.roles)
     dump = client_tool("pg_dump", source_release=facts.release, target_release=target_release)
     restore = client_tool("pg_restore", source_release=dump.release)
     with workspace() as folder:
@@ -142,7 +142,7 @@ def _release(connection: Connection) -> int:
 
 
 # The bootstrap superuser is nobody's dependency on record, though it owns things.
-_ROLES = """
+ROLES = """
 SELECT r.rolname::text FROM pg_catalog.pg_roles AS r
  WHERE NOT starts_with(r.rolname, 'pg_') AND (r.oid = 10 OR r.oid IN (
        SELECT d.refobjid FROM pg_catalog.pg_shdepend AS d
@@ -169,7 +169,7 @@ def _source_facts(source: URL) -> _Source:
             release=_release(connection),
             size_bytes=int(execute(connection, "SELECT pg_database_size(current_database())").scalar_one()),
             tables=int(execute(connection, _COUNT_TABLES).scalar_one()),
-            roles=column(_ROLES),
+            roles=column(ROLES),
             extensions=column("SELECT extname::text FROM pg_catalog.pg_extension ORDER BY 1"),
             settings=tuple((str(name), str(value)) for name, value in execute(connection, _SETTINGS)),
         )
@@ -196,7 +196,8 @@ def _require_extensions(connection: Connection, facts: _Source) -> None:
         )
 
 
-def _create_roles(connection: Connection, roles: tuple[str, ...]) -> None:
+def create_roles(connection: Connection, roles: Iterable[str]) -> None:
+    """Create the roles that a server lacks, without the right to log in."""
     present = set(execute(connection, "SELECT rolname::text FROM pg_catalog.pg_roles").scalars())
     for role in roles:
         if role in present:

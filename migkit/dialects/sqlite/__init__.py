@@ -19,7 +19,6 @@ from migkit.dialects.base import (
     SessionObserver,
     TableContent,
     ValueFamily,
-    Wait,
 )
 from migkit.dialects.places import Place
 from migkit.dialects.schema_dump import ReadDump
@@ -35,13 +34,19 @@ from migkit.dialects.sqlite import (
     scratch,
     session,
 )
+from migkit.dialects.sqlite.backing import SQLiteBacking
+from migkit.dialects.sqlite.canaries import SQLiteCanaries
 from migkit.dialects.sqlite.content import FINGERPRINT_METHOD, integer_key_range, read_content
 from migkit.dialects.sqlite.files import database_file
+from migkit.dialects.sqlite.guarding import GuardingSQLite
+from migkit.dialects.sqlite.measuring import MeasuresSQLite
+from migkit.dialects.sqlite.point_in_time import SQLitePointInTime
+from migkit.dialects.sqlite.workloads import SQLiteWorkloads
 from migkit.errors import MigkitError
 from migkit.progress import SILENT, Progress
 
 
-class SQLite(Dialect):
+class SQLite(SQLiteCanaries, MeasuresSQLite, SQLitePointInTime, GuardingSQLite, SQLiteBacking, SQLiteWorkloads, Dialect):
     """SQLite 3.37 and later, through Python's own driver."""
 
     name = "sqlite"
@@ -56,6 +61,7 @@ class SQLite(Dialect):
     extra = ""
     scratch_home = "file"
     dump_tool = "sqlite_schema"
+    constraint_codes = r"SQLITE_CONSTRAINT"
 
     def create_engine(self, url: URL, **options: Any) -> Engine:
         """Return an engine with transactional DDL; ``create=True`` makes a missing file, else it is an error."""
@@ -152,10 +158,6 @@ class SQLite(Dialect):
     def observe(self, connection: Connection) -> SessionObserver:
         """Return an observer of the write lock and of replaced tables."""
         return observer.WriteLockObserver(connection)
-
-    def waits(self, connection: Connection, session: int) -> list[Wait]:
-        """Return nothing: nobody can see who waits for a file (``sees_waiters`` is false)."""
-        return []
 
     def create_scratch(self, home: URL | None, name: str) -> URL:
         """Create an empty file in a private temporary folder."""

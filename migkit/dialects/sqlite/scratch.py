@@ -47,9 +47,15 @@ def scratch_folder() -> Path:
     return folder
 
 
+def scratch_url(name: str) -> URL:
+    """Return where a scratch database of this name lies, or would."""
+    return URL.create("sqlite", database=str(scratch_folder() / (quote(name, safe=" ") + _SUFFIX)))
+
+
 def create_scratch(name: str) -> URL:
     """Create an empty database file."""
-    path = scratch_folder() / (quote(name, safe=" ") + _SUFFIX)
+    url = scratch_url(name)
+    path = Path(str(url.database))
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:
@@ -58,7 +64,7 @@ def create_scratch(name: str) -> URL:
         ) from None
     except OSError as error:
         raise CloneFailed(f"The scratch database cannot be made: {error.strerror}", where=str(path)) from None
-    return URL.create("sqlite", database=str(path))
+    return url
 
 
 def list_scratch() -> list[str]:
