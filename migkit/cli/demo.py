@@ -10,7 +10,9 @@ from pathlib import Path
 import click
 
 from migkit import embedded, frames, verbs
-from migkit.cli.output import RULE, say
+from migkit.cli.documents import rehearsal_document
+from migkit.cli.options import with_json
+from migkit.cli.output import RULE, say, say_json
 from migkit.cli.shop import build_shop, copy_migrations
 from migkit.database import Database, connect
 from migkit.dialects import dialect_for
@@ -95,14 +97,15 @@ _OPENERS: dict[str, Callable[[Path], _Shop]] = {"postgresql": _on_embedded_serve
     default=Path(),
     help="Where demo/ and reports/ go [default: here].",
 )
-def demo(engine: str, scale: float, directory: Path) -> None:
+@with_json
+def demo(engine: str, scale: float, directory: Path, as_json: bool) -> None:
     """Build a shop, rehearse two migrations on a clone of it, and archive a report of each."""
-    code = run_demo(engine, directory, default_progress(), scale=scale)
+    code = run_demo(engine, directory, default_progress(), scale=scale, as_json=as_json)
     if code != DONE:
         raise click.exceptions.Exit(code)
 
 
-def run_demo(engine: str, directory: Path, progress: Progress, *, scale: float = 1.0) -> int:
+def run_demo(engine: str, directory: Path, progress: Progress, *, scale: float = 1.0, as_json: bool = False) -> int:
     """Build the shop, rehearse the migrations that come with it, archive their reports, say what was seen.
 
     Parameters
@@ -115,6 +118,8 @@ def run_demo(engine: str, directory: Path, progress: Progress, *, scale: float =
         Told about every step.
     scale : float
         Size of the shop.
+    as_json : bool
+        Say it as one JSON document.
 
     Returns
     -------
@@ -130,7 +135,10 @@ def run_demo(engine: str, directory: Path, progress: Progress, *, scale: float =
     finally:
         shop.db.close()
         progress.close()
-    _say_result(shown, shop, migrations, directory / "reports")
+    if as_json:
+        say_json(_document(shown, shop))
+    else:
+        _say_result(shown, shop, migrations, directory / "reports")
     return DONE if all(one.as_expected for one in shown) else NOT_AS_EXPECTED
 
 
@@ -139,6 +147,11 @@ def _show(migration: Path, db: Database, archive: Path, progress: Progress) -> _
     trial = verbs.rehearse(migration, db, reports=archive, progress=progress)
     progress.begin(f"Making the report of {migration.name}")
     return _Shown(trial, verbs.report(trial))
+
+
+def _document(shown: list[_Shown], shop: _Shop) -> dict[str, object]:
+    rehearsals = [rehearsal_document(one.trial) | {"report": str(one.report)} for one in shown]
+    return {"database": shop.target, "as_expected": all(one.as_expected for one in shown), "rehearsals": rehearsals}
 
 
 def _say_result(shown: list[_Shown], shop: _Shop, migrations: list[Path], archive: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,15 @@ def test_the_first_passes_the_second_fails_and_both_are_archived(
     with connect(told.split("--database ")[1].split()[0]) as again:
         assert capture(again, progress=SILENT).total_rows == trials["001_add_user_profile"].before.total_rows
     assert str(tmp_path / "demo" / "migrations" / "002_add_email_verification.py") in told
+
+
+@pytest.mark.slow
+def test_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert demo.run_demo("sqlite", tmp_path, SILENT, scale=SCALE, as_json=True) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["as_expected"]
+    assert [one["status"] for one in document["rehearsals"]] == ["passed", "failed"]
+    assert all(Path(one["report"]).is_file() for one in document["rehearsals"])
 
 
 @pytest.mark.slow
