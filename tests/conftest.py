@@ -13,6 +13,10 @@
     ``chinook.load(db)``.
 
 ``@pytest.mark.excused("sqlite", why="…")`` leaves an engine out, with the reason.
+
+Where the same is tested again on a close relative (MariaDB beside MySQL, PostgreSQL 15 and 16 beside 18), that test
+is ``slow``: `make test` runs the contract on every engine, and the rest on one of each
+family; `make test-slow` runs what is left.
 """
 
 from __future__ import annotations
@@ -32,7 +36,8 @@ from tests.servers.registry import Server, remove, unique_name
 
 MakeDatabase = Callable[[str], Database]
 
-_CONTRACT = Path(__file__).parent / "contract"
+_HERE = Path(__file__).parent
+_CONTRACT = _HERE / "contract"
 _session_folder = pytest.StashKey[Path]()
 
 
@@ -68,11 +73,20 @@ def _engines_for(metafunc: pytest.Metafunc) -> tuple[str, ...]:
 
 def _with_excuses(metafunc: pytest.Metafunc, engines: tuple[str, ...]) -> list[object]:
     excuses = {mark.args[0]: mark.kwargs["why"] for mark in metafunc.definition.iter_markers("excused")}
-    return [
-        pytest.param(engine, marks=[pytest.mark.skip(reason=f"{engine}: {why}")] if why else [])
-        for engine in engines
-        for why in [excuses.get(engine)]
-    ]
+    relatives = _relatives(metafunc.definition.path)
+    params = []
+    for engine in engines:
+        why = excuses.get(engine)
+        marks = [pytest.mark.skip(reason=f"{engine}: {why}")] if why else []
+        params.append(pytest.param(engine, marks=[*marks, pytest.mark.slow] if engine in relatives else marks))
+    return params
+
+
+def _relatives(path: Path) -> frozenset[str]:
+    """Return the engines on which a test repeats what it shows on another of their family."""
+    older = frozenset(POSTGRESQL_VERSIONS) - frozenset(ENGINES)
+    repeats = not any(path.is_relative_to(_HERE / folder) for folder in ("contract", "dialects", "servers"))
+    return older | {"mariadb"} if repeats else older
 
 
 @pytest.fixture

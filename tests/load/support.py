@@ -39,7 +39,9 @@ def with_items(db: Database) -> Database:
     """Make the table ``items``."""
     rows = ", ".join(f"({number}, {number}, 'item {number}')" for number in range(1, ROWS + 1))
     execute(
-        db, "CREATE TABLE items (id integer PRIMARY KEY, n integer, name varchar(60))", f"INSERT INTO items VALUES {rows}"
+        db,
+        "CREATE TABLE items (id integer PRIMARY KEY, n integer, name varchar(60))",
+        f"INSERT INTO items VALUES {rows}",
     )
     return db
 

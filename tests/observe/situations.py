@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,28 @@ from sqlalchemy.pool import NullPool
 from migkit.database import Database
 
 PATIENCE_SECONDS = 30.0
+TOLERANCE_MS = 50.0
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A duration that was reported, and how far it is from the truth."""
+
+    situation: str
+    engine: str
+    off_ms: float
+
+
+MEASURED: list[Measured] = []
+
+
+def agrees(reported_ms: float, truth_ms: float, longest_gap_ms: float) -> bool:
+    """Tell whether a duration is right within 50 ms, and what a loaded machine let pass between two looks."""
+    test, _, name = os.environ.get("PYTEST_CURRENT_TEST", "").partition("::")
+    engine = name.partition("[")[2].partition("]")[0] if "sqlite" not in test else "sqlite"
+    MEASURED.append(Measured(name.partition(" ")[0], engine, abs(reported_ms - truth_ms)))
+    gap = 0.0 if os.environ.get("MIGKIT_STRICT_SITUATIONS") else 2 * longest_gap_ms
+    return abs(reported_ms - truth_ms) <= TOLERANCE_MS + gap
 
 
 @dataclass

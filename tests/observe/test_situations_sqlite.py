@@ -22,8 +22,8 @@ from migkit.errors import UnsupportedFeature
 from migkit.migration.loading import load_migration
 from migkit.migration.runner import run
 from migkit.observe.lock_watch import LockWatch, LockWatching
+from tests.observe.situations import TOLERANCE_MS, agrees
 
-TOLERANCE_MS = 50.0
 HOLD_SECONDS = 0.3
 RELATION = "database file"
 Row = dict[str, Any]
@@ -109,10 +109,6 @@ def wal(shop: Database) -> Database:
 
 def locks(result: LockWatch, **wanted: Any) -> list[Row]:
     return [row for row in frames.LOCKS.rows(result.locks) if all(row[key] == one for key, one in wanted.items())]
-
-
-def agrees(reported_ms: float, truth_ms: float, longest_gap_ms: float) -> bool:
-    return abs(reported_ms - truth_ms) <= TOLERANCE_MS + 2 * longest_gap_ms
 
 
 def held(db: Database, *statements: str, end: str = "COMMIT") -> tuple[LockWatch, Puppet, float]:

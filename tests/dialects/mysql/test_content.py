@@ -99,6 +99,7 @@ def fingerprints(db: Database, table: str = "v") -> dict[str, str]:
     return dict(zip(own["column"], own["fingerprint"], strict=True))
 
 
+@pytest.mark.slow
 def test_values_that_bite_are_told_apart_and_nothing_else_changes(db: Database, run: Run) -> None:
     columns = ", ".join(f"{name} {kind}" for name, kind in TYPES.items())
     run(f"CREATE TABLE v (id INT PRIMARY KEY, {columns}) CHARACTER SET utf8mb4", "INSERT INTO v (id) VALUES (1), (2)")
