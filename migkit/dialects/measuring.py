@@ -78,13 +78,18 @@ class SeenIncident:
 
 @dataclass(frozen=True)
 class Sight:
-    """What one look showed. ``queries`` has the text of the sessions named, as far as it may be read."""
+    """What one look showed.
+
+    ``queries`` has the text of the sessions named, as far as it may be read; ``ages`` how many seconds ago their
+    present statement began, where the server tells.
+    """
 
     locks: tuple[SessionLock, ...] = ()
     waits: tuple[SessionWait, ...] = ()
     stages: tuple[Stage, ...] = ()
     incidents: tuple[SeenIncident, ...] = ()
     queries: Mapping[int, str] = field(default_factory=dict)
+    ages: Mapping[int, float] = field(default_factory=dict)
 
 
 class Eye(ABC):

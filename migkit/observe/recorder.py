@@ -36,7 +36,7 @@ from migkit.observe.statements import (
     tell_statement,
     transaction_end,
 )
-from migkit.observe.transactions import Hold, Transaction, TransactionLost, enter_autocommit, leave_autocommit
+from migkit.observe.transactions import Hold, Transaction, enter_autocommit, leave_autocommit, refuse_if_given_up
 from migkit.progress import Progress, tell
 from migkit.redaction import redact
 
@@ -313,21 +313,9 @@ class Recorder:
         # Some statements (MySQL's SLEEP) end without an error when they are cancelled: nothing of it may be committed.
         self._before_each()
         if self._transaction.has_error:
-            self._refuse_spoiled_commit(connection)
-        self._transaction.committing = True
-
-    def _refuse_spoiled_commit(self, connection: Connection) -> None:
-        """Some engines answer COMMIT with a silent rollback after an error that the migration swallowed: ask first."""
-        failed = self.last_failed
-        try:
             with self.quiet():
-                connection.exec_driver_sql("SELECT 1")
-        except Exception as error:
-            raise TransactionLost(
-                f"Statement {failed.number if failed else '?'} failed and the migration went on, but the engine had "
-                f"given up the transaction, so nothing of it can be committed: {failed.error if failed else error}",
-                next_step="Use a savepoint (op.get_bind().begin_nested()) around statements that may fail.",
-            ) from error
+                refuse_if_given_up(connection, self.last_failed)
+        self._transaction.committing = True
 
     def _commit_failed(self) -> None:
         if self._transaction is not None and self._transaction.committing:

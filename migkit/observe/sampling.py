@@ -16,6 +16,8 @@ from migkit.dialects.measuring import Eye
 from migkit.errors import MigkitError
 
 EVERY_SECONDS = 0.02
+# A server that answers slowly is left alone for a part of the time that each look took.
+_REST = 4
 
 
 class Clock:
@@ -52,7 +54,7 @@ class Sampling:
     look : callable
         Called with the eye for each sample, in the sampling thread.
     every_seconds : float
-        How long from one look to the next. A look that itself takes long is followed by a pause as long.
+        How long from one look to the next, unless a look itself takes longer.
 
     Attributes
     ----------
@@ -130,4 +132,4 @@ class Sampling:
     def _pause(self, took: float) -> bool:
         if self.pace.samples == 0:
             return self._stop.is_set()
-        return self._stop.wait(max(self._every - took, took))
+        return self._stop.wait(max(self._every - took, took / _REST))

@@ -131,7 +131,7 @@ class Ledger:
         self._incidents: list[Row] = []
         self._stood_in_the_way: dict[int, datetime] = {}
         self._before: datetime | None = None
-        self._untold: list[tuple[str, Row]] = []
+        self._untold: list[tuple[str, Any]] = []
         self.short_locks = 0
         self.left_out = 0
 
@@ -170,7 +170,8 @@ class Ledger:
             known = self._holds.get(key)
             if known is None:
                 query = sight.queries.get(lock.session, "")
-                self._holds[key] = _Hold(now, earliest, now, lock=lock, statement=statement, query=query)
+                began = self._began(lock.session, sight, earliest, now)
+                self._holds[key] = _Hold(now, began, now, lock=lock, statement=statement, query=query)
             else:
                 known.last_at = now
 
@@ -189,7 +190,11 @@ class Ledger:
                 self._end({key: self._waits.pop(key)}, now, told, "wait")[0].how = GRANTED
                 known, waited_before = None, waited_before - {wait.waiter}
             if known is None:
-                began = between if told is None or wait.waiter in waited_before else told
+                began = self._began(wait.waiter, sight, between, now)
+                if told is not None:
+                    began = told
+                if wait.waiter in waited_before:
+                    began = between
                 queries = {one: sight.queries.get(one, "") for one in (wait.waiter, wait.blocker, root)}
                 self._waits[key] = _Waiting(now, began, now, wait=wait, queries=queries, depth=depth, root=root)
             else:
@@ -197,6 +202,14 @@ class Ledger:
                 if depth > known.depth:
                     known.depth, known.root = depth, root
                     known.queries = {**known.queries, root: sight.queries.get(root, "")}
+
+    def _began(self, session: int, sight: Sight, between: datetime, now: datetime) -> datetime:
+        """Return when what is new began: with the session's statement, if that began since the last look."""
+        age = sight.ages.get(session)
+        if age is None or self._before is None:
+            return between
+        statement = now - timedelta(seconds=age)
+        return min(statement, now) if statement >= self._before else between
 
     def _add_stages(self, sight: Sight, now: datetime, earliest: datetime, statement: int | None) -> None:
         for stage in sight.stages:
@@ -236,7 +249,7 @@ class Ledger:
             self.left_out += 1
             return
         self._closed[kind].append(stretch)
-        self._untold.append((kind, stretch.row(self._session)))  # type: ignore[attr-defined]
+        self._untold.append((kind, stretch))
 
     def _is_passing(self, hold: _Hold) -> bool:
         """Whether it is a lock of everyday traffic: in nobody's way, and gone before the next look."""
@@ -310,7 +323,8 @@ class Ledger:
 
     def news(self) -> list[tuple[str, Row]]:
         """Return what ended since this was asked last, then what goes on, as kinds and rows."""
-        told, self._untold = self._untold, []
+        told = [(kind, one if isinstance(one, dict) else one.row(self._session)) for kind, one in self._untold]
+        self._untold = []
         going_on: list[tuple[str, Any]] = [
             *(("wait", one) for one in self._waits.values()),
             *(("progress", one) for one in self._phases.values()),

@@ -92,3 +92,23 @@ def leave_autocommit(connection: Connection, level: str) -> None:
     if connection.in_transaction():
         connection.dispatch.begin(connection)
         connection.dialect.do_begin(driver)
+
+
+def refuse_if_given_up(connection: Connection, failed: Statement | None) -> None:
+    """Make sure that a transaction in which a statement failed can still be committed.
+
+    Some engines answer COMMIT with a silent rollback after an error that the migration swallowed: ask first.
+
+    Raises
+    ------
+    TransactionLost
+        If the engine has given it up.
+    """
+    try:
+        connection.exec_driver_sql("SELECT 1")
+    except Exception as error:
+        raise TransactionLost(
+            f"Statement {failed.number if failed else '?'} failed and the migration went on, but the engine had "
+            f"given up the transaction, so nothing of it can be committed: {failed.error if failed else error}",
+            next_step="Use a savepoint (op.get_bind().begin_nested()) around statements that may fail.",
+        ) from error

@@ -40,7 +40,8 @@ _PROCESSES = """
 SELECT ID, IFNULL(DB, '') = DATABASE(), COMMAND, IFNULL(STATE, ''), IFNULL(INFO, ''), {progress}
   FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID()
 """
-_PROGRESS, _NO_PROGRESS = "STAGE, MAX_STAGE, PROGRESS", "0, 0, 0"
+_PROGRESS, _NO_PROGRESS = "STAGE, MAX_STAGE, PROGRESS, TIME_MS / 1000", "0, 0, 0, NULL"
+_REMEMBERED_SESSIONS = 10_000
 _METADATA_WAIT = re.compile(r"Waiting for (?:table metadata|stored \w+ metadata|schema metadata|table level) lock")
 _PLUGIN = """
 SELECT IF(TABLE_SCHEMA = DATABASE(), '', TABLE_SCHEMA), TABLE_NAME, SUBSTRING(LOCK_MODE, 5), 1, THREAD_ID
@@ -71,6 +72,7 @@ class _Process:
     stage: int
     stages: int
     percent: float
+    age: float | None
 
     @property
     def waits_for_metadata(self) -> bool:
@@ -162,13 +164,16 @@ class ProcessListEye(Eye):
             self._innodb.refresh()
         waits = [*self._metadata_waits(waiters, locks, processes), *self._row_waits(rows_wait, processes)]
         found = concerning(self._session, waits) if self._session is not None else tuple(waits)
+        if len(self._queries) > _REMEMBERED_SESSIONS:
+            self._queries.clear()
         self._queries |= {one.session: one.query for one in processes.values() if one.query}
         incidents = self._incidents(found, counts, {(lock.session, lock.table) for lock in locks if lock.granted})
         self._before = found
         held = tuple(held_locks(locks, self._session)) if with_locks else ()
         named = {lock.session for lock in held} | {one for wait in found for one in (wait.waiter, wait.blocker)}
         queries = {session: processes[session].query or self._last(session) for session in named & processes.keys()}
-        return Sight(held, found, self._stages(processes), incidents, queries)
+        ages = {one.session: one.age for one in processes.values() if one.working and one.age is not None}
+        return Sight(held, found, self._stages(processes), incidents, queries, ages)
 
     def last_look(self) -> tuple[SeenIncident, ...]:
         """Wait until InnoDB tells anew, and judge what was in doubt."""
@@ -183,13 +188,14 @@ class ProcessListEye(Eye):
         return f"idle after: {query}" if query else "idle in a transaction"
 
     def _processes(self) -> dict[int, _Process]:
-        rows = self._read(self._processes_query)
-        return {
-            int(row[0]): _Process(
-                int(row[0]), bool(row[1]), row[2] == "Query", row[3], row[4], int(row[5]), int(row[6]), float(row[7])
+        found = {}
+        for row in self._read(self._processes_query):
+            session, stage, stages, percent = int(row[0]), int(row[5]), int(row[6]), float(row[7])
+            age = None if row[8] is None else float(row[8])
+            found[session] = _Process(
+                session, bool(row[1]), row[2] == "Query", row[3], row[4], stage, stages, percent, age
             )
-            for row in rows
-        }
+        return found
 
     def _counts(self) -> dict[str, int]:
         return {name: int(value) for name, value in self._read(_COUNTS)}

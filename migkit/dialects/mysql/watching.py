@@ -48,7 +48,8 @@ _ROW_WAITERS = (
 )
 # A session between two statements has no query, but a last one.
 _SESSIONS = """
-SELECT t.PROCESSLIST_ID, COALESCE(t.PROCESSLIST_INFO, s.SQL_TEXT, '')
+SELECT t.PROCESSLIST_ID, COALESCE(t.PROCESSLIST_INFO, s.SQL_TEXT, ''),
+       IF(s.END_EVENT_ID IS NULL, s.TIMER_WAIT / 1e12, NULL)
   FROM performance_schema.threads AS t
   LEFT JOIN performance_schema.events_statements_current AS s
     ON s.THREAD_ID = t.THREAD_ID AND s.NESTING_EVENT_LEVEL = 0
@@ -80,6 +81,7 @@ _FAILED_STATEMENT = """
 SELECT SQL_TEXT FROM performance_schema.events_statements_history
  WHERE THREAD_ID = {thread} AND MYSQL_ERRNO = {number} ORDER BY EVENT_ID DESC LIMIT 1
 """
+_REMEMBERED_SESSIONS = 10_000
 # The counts rise without being asked for at every look, too.
 _COUNTS_EVERY_LOOKS = 10
 _OF_ENDED = "counted by the whole server; the session has ended"
@@ -104,6 +106,7 @@ class PerformanceSchemaEye(Eye):
         self._read = Reader(connection)
         self._session = session
         self._queries: dict[int, str] = {}
+        self._ages: dict[int, float] = {}
         self._known: set[MetadataLock] = set()
         self._before: tuple[SessionWait, ...] = ()
         # The last wait of each session: its error may be counted a moment after the wait was gone.
@@ -135,7 +138,7 @@ class PerformanceSchemaEye(Eye):
         held = tuple(held_locks(locks, self._session)) if with_locks else ()
         named = {lock.session for lock in held} | {one for wait in waits for one in (wait.waiter, wait.blocker)}
         queries = {session: self._queries.get(session, "") for session in named}
-        return Sight(held, waits, self._stages(), incidents, queries)
+        return Sight(held, waits, self._stages(), incidents, queries, self._ages)
 
     def last_look(self) -> tuple[SeenIncident, ...]:
         """Return what the server counted since the last look."""
@@ -163,9 +166,15 @@ class PerformanceSchemaEye(Eye):
         asked = {lock.session for lock in now - self._known}
         asked |= {one for wait in waits for one in (wait.waiter, wait.blocker)}
         self._known = now
+        self._ages = {}
         if asked:
+            if len(self._queries) > _REMEMBERED_SESSIONS:
+                self._queries.clear()
+                self._lately.clear()
             listed = ", ".join(str(one) for one in sorted(asked))
-            self._queries |= {int(one): text for one, text in self._read(_SESSIONS.format(sessions=listed))}
+            for session, text, age in self._read(_SESSIONS.format(sessions=listed)):
+                self._queries[int(session)] = text
+                self._ages |= {int(session): float(age)} if age is not None else {}
 
     def _stages(self) -> tuple[Stage, ...]:
         if not self._sees_stages:

@@ -49,7 +49,8 @@ SELECT c.oid::int8, {NAME}, c.relkind::text
 # Autovacuum and others without a client have no query to show, or say in it what they do.
 _SESSIONS = """
 SELECT a.pid, a.leader_pid, a.datname IS NOT DISTINCT FROM pg_catalog.current_database(),
-       coalesce(nullif(a.query, ''), a.backend_type, '')
+       coalesce(nullif(a.query, ''), a.backend_type, ''),
+       extract(epoch FROM clock_timestamp() - a.query_start)::float8
   FROM pg_catalog.pg_stat_activity AS a WHERE a.pid = ANY(%s::int[])
 """
 _HERE = "datname = pg_catalog.current_database()"
@@ -84,6 +85,7 @@ _TABLES = ("r", "p", "m", "f")
 _KEPT = "ShareUpdateExclusiveLock"
 # A renamed table is noticed within so many looks.
 _NAMES_LAST_LOOKS = 50
+_REMEMBERED_SESSIONS = 10_000
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,7 @@ class PostgreSQLEye(Eye):
         self._leaders: dict[int, int | None] = {}
         self._strangers: set[int] = set()
         self._queries: dict[int, str] = {}
+        self._ages: dict[int, float] = {}
         self._known: set[tuple[Any, ...]] = set()
         self._before: tuple[SessionWait, ...] = ()
         self._held_before: Mapping[int, str] = {}
@@ -153,7 +156,8 @@ class PostgreSQLEye(Eye):
         incidents = self._gave_up(waits, seen, going_on)
         self._before, self._held_before = waits, going_on
         named = {lock.session for lock in locks} | {pid for wait in waits for pid in (wait.waiter, wait.blocker)}
-        return Sight(locks, waits, self._stages(), incidents, {pid: self._queries.get(pid, "") for pid in named})
+        queries = {pid: self._queries.get(pid, "") for pid in named}
+        return Sight(locks, waits, self._stages(), incidents, queries, self._ages)
 
     def last_look(self) -> tuple[SeenIncident, ...]:
         """Return the deadlocks that were counted, but not seen."""
@@ -187,12 +191,21 @@ class PostgreSQLEye(Eye):
         asked = {key[0] for key in holding - self._known}
         asked |= set(waiting) | {pid for blockers in waiting.values() for pid in blockers}
         self._known = holding
+        self._ages = {}
         if asked:
-            for pid, leader, is_here, query in self._rows(_SESSIONS, (sorted(asked),)):
+            self._forget()
+            for pid, leader, is_here, query, age in self._rows(_SESSIONS, (sorted(asked),)):
                 self._leaders[pid], self._queries[pid] = leader, query
+                self._ages |= {pid: age} if age is not None else {}
                 (self._strangers.discard if is_here else self._strangers.add)(pid)
             # A prepared transaction has no session; the server calls it 0.
             self._queries[0] = "a prepared transaction"
+
+    def _forget(self) -> None:
+        """Bound what is remembered of sessions: who watches for days sees many."""
+        if len(self._queries) > _REMEMBERED_SESSIONS:
+            for memory in (self._queries, self._leaders, self._strangers):
+                memory.clear()
 
     def _name(self, oid: int | None) -> str | None:
         known = self._relations.get(oid) if oid is not None else None

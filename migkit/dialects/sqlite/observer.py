@@ -64,7 +64,8 @@ class WriteLockObserver(SessionObserver):
     def after_statement(self) -> StatementFacts:
         """Return the write lock, if the open transaction holds it, and the tables whose rows were moved."""
         tokens = [tokenize(statement[:_LEADING_CHARACTERS]) for statement in self._statements]
-        if self._session.in_transaction and all(map(_locks_nothing, tokens)):
+        # Of the statement during which it was made, the observer heard nothing.
+        if tokens and self._session.in_transaction and all(map(_locks_nothing, tokens)):
             # Reading now would take a lock that the migration has not; see below.
             return StatementFacts(locks=self._locks())
         version = _scalar(self._session, "PRAGMA schema_version")

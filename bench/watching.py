@@ -1,0 +1,190 @@
+"""What watching costs: the same migration and the same load, with a look every 20 ms and without.
+
+Rounds with and without follow each other, in turns, so that whatever else the machine does falls on both; the median of
+their ratios counts. The bar: 2 % of a migration's time, and 2 % of a load's throughput.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from unittest import mock
+
+from sqlalchemy import text
+
+from migkit.config import Config
+from migkit.database import Database, connect
+from migkit.migration import runner
+from migkit.migration.loading import load_migration
+from migkit.observe.lock_watch import LockWatching
+from migkit.observe.watcher import Watcher
+from migkit.progress import SILENT
+from tests.servers import Servers, Unavailable
+from tests.servers.process import private_folder
+from tests.servers.registry import remove
+
+ENGINES = ("postgresql", "mysql", "mariadb", "sqlite")
+# MIGKIT_BENCH_QUICK=1 only shows that it runs.
+QUICK = bool(os.environ.get("MIGKIT_BENCH_QUICK"))
+ROWS = 2_000 if QUICK else 300_000
+ROUNDS = 1 if QUICK else 9
+LOAD_SECONDS = 0.5 if QUICK else 4.0
+CLIENTS = 4
+MAX_COST = 0.02
+
+_UP = (
+    "ALTER TABLE measured ADD COLUMN b int;\nUPDATE measured SET b = a + 1;\nCREATE INDEX measured_b ON measured (b);\n"
+)
+_DOWN = "-- migrate:down\nDROP INDEX measured_b{on};\nALTER TABLE measured DROP COLUMN b;\n"
+
+# One client in a process of its own, straight on the driver; prints how many rows it has fetched.
+_CLIENT = """
+import random, sys, time
+from migkit.database import connect
+engine = connect(sys.argv[1]).engine
+seconds, rows = float(sys.argv[2]), int(sys.argv[3])
+driver = engine.raw_connection()
+cursor = driver.cursor()
+done, end = 0, time.monotonic() + seconds
+print("ready", flush=True)
+sys.stdin.readline()
+end = time.monotonic() + seconds
+while time.monotonic() < end:
+    cursor.execute(f"SELECT a FROM measured WHERE id = {random.randrange(rows)}")
+    cursor.fetchall()
+    driver.commit()
+    done += 1
+print(done, flush=True)
+"""
+
+
+class _Blind(Watcher):
+    """A watcher that does not look."""
+
+    def start(self, session: int | None) -> None:
+        pass
+
+
+def main() -> bool:
+    """Measure, print, and tell whether every bar was reached."""
+    folder = private_folder()
+    with mock.patch.dict(os.environ, {"MIGKIT_HOME": str(folder / "home")}):
+        servers = Servers(folder)
+        try:
+            reached = [_measure(servers, engine) for engine in ENGINES]
+        finally:
+            servers.stop()
+            remove(folder)
+    return all(reached)
+
+
+def _measure(servers: Servers, engine: str) -> bool:
+    try:
+        url = servers[engine].create("watching")
+    except Unavailable as reason:
+        print(f"  · {engine}: {reason}")
+        return True
+    with connect(url) as db:
+        _build(db)
+        reached = _told(f"{engine}: a migration of {ROWS:,} rows", _pairs(lambda watched: _migrate(db, watched)))
+        if engine != "sqlite":
+            # On SQLite the client is the server, and the watch opens no session at all.
+            loads = _pairs(lambda watched: 1 / _load(db, watched))
+            reached = _told(f"{engine}: a load of {CLIENTS} clients", loads) and reached
+    return reached
+
+
+def _build(db: Database) -> None:
+    with db.engine.begin() as connection:
+        connection.execute(text("CREATE TABLE measured (id int PRIMARY KEY, a int NOT NULL)"))
+        for first in range(0, ROWS, 10_000):
+            values = ", ".join(f"({number}, {number % 1000})" for number in range(first, min(first + 10_000, ROWS)))
+            connection.execute(text(f"INSERT INTO measured VALUES {values}"))
+
+
+def _pairs(measure: Callable[[bool], float]) -> list[tuple[float, float]]:
+    """Return pairs of what it takes without and with watching; the one and the other begin in turns."""
+    measure(True)
+    pairs = []
+    for number in range(ROUNDS):
+        found = {watched: measure(watched) for watched in ((False, True) if number % 2 else (True, False))}
+        pairs.append((found[False], found[True]))
+    return pairs
+
+
+def _told(what: str, pairs: list[tuple[float, float]]) -> bool:
+    ratios = sorted(watched / alone for alone, watched in pairs)
+    cost = statistics.median(ratios) - 1
+    spread = f"{100 * (ratios[0] - 1):+.1f} … {100 * (ratios[-1] - 1):+.1f} %"
+    print(
+        f"  {'✓' if cost <= MAX_COST else '✗'} {what}: {100 * cost:+.2f} % ({spread} in {len(pairs)} rounds; bar: 2 %)"
+    )
+    return cost <= MAX_COST
+
+
+def _migrate(db: Database, watched: bool) -> float:
+    with tempfile.TemporaryDirectory() as folder, _watcher(watched):
+        path = Path(folder) / "001_measured.sql"
+        path.write_text(_UP + _DOWN.format(on=" ON measured" if db.dialect.drops_index_on_table else ""))
+        migration = load_migration(path, config=Config())
+        up = runner.run(migration, db, journal=False, progress=SILENT)
+        down = runner.run(migration, db, direction="down", journal=False, progress=SILENT)
+        for run in (up, down):
+            if not run.succeeded:
+                raise RuntimeError(run.error)
+        return up.seconds + down.seconds
+
+
+@contextmanager
+def _watcher(watched: bool) -> Iterator[None]:
+    if watched:
+        yield
+        return
+    with mock.patch.object(runner, "Watcher", _Blind):
+        yield
+
+
+def _load(db: Database, watched: bool) -> float:
+    """Return how many queries per second all clients together got answered."""
+    address = db.engine.url.render_as_string(hide_password=False)
+    arguments = [sys.executable, "-c", _CLIENT, address, str(LOAD_SECONDS), str(ROWS)]
+    clients = [
+        subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(CLIENTS)
+    ]
+    watching = None
+    try:
+        for client in clients:
+            _answer(client)
+        watching = LockWatching(db).start() if watched else None
+        begun = time.monotonic()
+        for client in clients:
+            assert client.stdin is not None
+            client.stdin.write("go\n")
+            client.stdin.flush()
+        done = sum(int(_answer(client)) for client in clients)
+        return done / (time.monotonic() - begun)
+    finally:
+        if watching is not None:
+            watching.stop()
+        for client in clients:
+            client.kill()
+            client.communicate()
+
+
+def _answer(client: subprocess.Popen[str]) -> str:
+    assert client.stdout is not None
+    line = client.stdout.readline().strip()
+    if not line:
+        raise RuntimeError("a client of the load has died")
+    return line
+
+
+if __name__ == "__main__":
+    sys.exit(0 if main() else 1)
