@@ -20,7 +20,7 @@ from migkit.load.recording import Batch
 from migkit.load.worker import Task, divided, run_slice
 
 START_SECONDS = 60.0
-LEAD_SECONDS = 0.2
+LEAD_SECONDS = 0.3
 _END_SECONDS = 30.0
 
 
@@ -66,6 +66,7 @@ class ProcessCrew(Crew):
     def __init__(self, task: Task, processes: int) -> None:
         self._workers: list[subprocess.Popen[bytes]] = []
         self._inbox: queue.Queue[tuple[int, object]] = queue.Queue()
+        self._listeners: list[threading.Thread] = []
         self._open: set[int] = set()
         try:
             for number, part in enumerate(divided(task, processes)):
@@ -85,7 +86,9 @@ class ProcessCrew(Crew):
         )
         self._workers.append(worker)
         self._open.add(number)
-        threading.Thread(target=self._listen, args=(number, worker.stdout), name="migkit-load", daemon=True).start()
+        listener = threading.Thread(target=self._listen, args=(number, worker.stdout), name="migkit-load", daemon=True)
+        listener.start()
+        self._listeners.append(listener)
         self._tell(worker, task)
 
     def _listen(self, number: int, stream: BinaryIO) -> None:
@@ -162,7 +165,9 @@ class ProcessCrew(Crew):
             except subprocess.TimeoutExpired:
                 worker.kill()
                 worker.wait()
-            # The thread that listens reads up to the end by itself.
+        for worker, listener in zip(self._workers, self._listeners, strict=True):
+            listener.join()
+            cast(BinaryIO, worker.stdout).close()
 
 
 def _raise_for(message: object) -> None:

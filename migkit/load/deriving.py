@@ -24,8 +24,8 @@ _WEIGHTS = {"point": 10.0, "range": 2.0, "by": 4.0, "join": 3.0, "update": 2.0, 
 _PAGE = 20
 _TABLE_LIMIT = 8
 _REAL_TABLES = ("table", "partitioned")
-_INTEGER = re.compile(r"^(?:tiny|small|medium|big)?int(?:eger|[248])?\b", re.IGNORECASE)
-_TEXT = re.compile(r"^(?:character varying|varchar|text|nvarchar)(?:\((?P<length>\d+)\))?", re.IGNORECASE)
+INTEGER_TYPE = re.compile(r"^(?:tiny|small|medium|big)?int(?:eger|[248])?\b", re.IGNORECASE)
+TEXT_TYPE = re.compile(r"^(?:character varying|varchar|text|nvarchar)(?:\((?P<length>\d+)\))?", re.IGNORECASE)
 _SHORTEST_TEXT = 28
 
 
@@ -206,8 +206,8 @@ def _insert(shape: _Shape, connection: Connection) -> Entry | str:
 def _new_value(shape: _Shape, row: Row, connection: Connection, name: str) -> tuple[str, dict[str, Parameter]] | None:
     """Return SQL for a value that no row has yet, and its parameter."""
     kind, column = str(row["type"]), row["column"]
-    text = _TEXT.match(kind)
-    if _INTEGER.match(kind):
+    text = TEXT_TYPE.match(kind)
+    if INTEGER_TYPE.match(kind):
         largest = _largest(shape, column, connection)
         return (f":{name}", {name: Counter(largest + 1)}) if largest is not None else None
     if text and int(text["length"] or _SHORTEST_TEXT) >= _SHORTEST_TEXT:

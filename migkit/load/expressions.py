@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from migkit.errors import ConfigError
+from migkit.load.parameters import Constant, Integers, Parameter
 
 Values = dict[str, Any]
 Evaluate = Callable[[Values, np.random.Generator], Any]
@@ -38,6 +39,27 @@ class Assignment:
         """The names that the expression uses."""
         return tuple(dict.fromkeys(_NAME.findall(self.text)))
 
+    def as_parameter(self, known: Mapping[str, Any]) -> Parameter | None:
+        """Return a parameter that draws alike, where it is a number or ``random`` of numbers; else ``None``.
+
+        Parameters
+        ----------
+        known : mapping
+            Names that always have one value.
+        """
+        tree = _parse(self.text)
+        if not set(self.names) <= set(known):
+            return None
+        is_random = isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and tree.func.id.lower() == "random"
+        parts = tree.args if is_random and isinstance(tree, ast.Call) else [tree]
+        if any(isinstance(node, ast.Call) for part in parts for node in ast.walk(part)):
+            return None
+        nobody = np.random.default_rng(0)
+        values = [_compile(part, self.text)(dict(known), nobody) for part in parts]
+        if is_random:
+            return Integers(int(values[0]), int(values[1])) if len(values) == 2 else None
+        return Constant(values[0])
+
     def compiled(self) -> Evaluate:
         """Return the expression as a function of the values so far.
 
@@ -46,11 +68,14 @@ class Assignment:
         ConfigError
             If it is none that is understood here.
         """
-        text = _NAME.sub(r"v_\1", self.text).replace("<>", "!=").replace("^", "**")
-        try:
-            return _compile(ast.parse(text.strip(), mode="eval").body, self.text)
-        except SyntaxError:
-            raise _not_understood(self.text) from None
+        return _compile(_parse(self.text), self.text)
+
+
+def _parse(text: str) -> ast.expr:
+    try:
+        return ast.parse(_NAME.sub(r"v_\1", text).replace("^", "**").strip(), mode="eval").body
+    except SyntaxError:
+        raise _not_understood(text) from None
 
 
 _NAME = re.compile(r"(?<!:):([A-Za-z_]\w*)")

@@ -273,8 +273,23 @@ def _from_pgbench(text: str, path: Path, dialect: Dialect) -> Workload:
     used |= {name for step in steps for name in dialect.named_sql(step).names}
     if "scale" in used and not any(one.name == "scale" for one in assignments):
         parameters["scale"] = Constant(1)
-    entry = Entry(path.stem, 1.0, steps, {k: v for k, v in parameters.items() if k in used}, tuple(assignments))
+    computed = _drawn_ahead(assignments, parameters)
+    entry = Entry(path.stem, 1.0, steps, {k: v for k, v in parameters.items() if k in used}, computed)
     return Workload.of(entry, name=path.name)
+
+
+def _drawn_ahead(assignments: list[Assignment], parameters: dict[str, Parameter]) -> tuple[Assignment, ...]:
+    """Turn assignments that depend on no other one into parameters, whose values are drawn many at a time."""
+    names = [assignment.name for assignment in assignments]
+    left = []
+    for assignment in assignments:
+        constants = {name: one.value for name, one in parameters.items() if isinstance(one, Constant)}
+        drawn = assignment.as_parameter(constants) if names.count(assignment.name) == 1 else None
+        if drawn is None:
+            left.append(assignment)
+        else:
+            parameters[assignment.name] = drawn
+    return tuple(left)
 
 
 def _checked(assignment: Assignment, where: str) -> Assignment:

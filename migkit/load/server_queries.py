@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -12,13 +14,17 @@ from migkit.database import Database
 from migkit.dialects.base import Catalog
 from migkit.dialects.workloads import ServerQuery
 from migkit.errors import ConfigError
-from migkit.load.parameters import Constant, Parameter, Sampled
+from migkit.load.deriving import INTEGER_TYPE, TEXT_TYPE
+from migkit.load.parameters import Constant, Counter, Parameter, Sampled
 from migkit.load.workload import Entry, Workload, first_words
 
 SERVER = "server"
 
 _LIMIT = 50
 _PAGE = 20
+# Keys that no row of a table of this world has yet, and that a 32-bit column still holds.
+_FAR_AWAY = 1_800_000_000
+_Unique = Mapping[tuple[str, str, str], str]
 _Columns = Mapping[tuple[str, str], frozenset[str]]
 _USEFUL = (exp.Select, exp.Insert, exp.Update, exp.Delete, exp.SetOperation)
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Like, exp.ILike, exp.NullSafeEQ)
@@ -49,12 +55,12 @@ def workload_from_server(db: Database) -> Workload:
     with db.engine.connect() as connection:
         queries = db.dialect.query_statistics(connection, _LIMIT * 4)
         catalog = db.dialect.read_catalog(connection, db.schemas)
-    columns = _columns(catalog)
+    columns, unique = _columns(catalog), _unique(catalog)
     entries: list[Entry] = []
     left_out: list[tuple[str, str]] = []
     for query in queries:
         try:
-            entry = _entry(query, columns, db.dialect.sql_dialect)
+            entry = _entry(query, columns, unique, db.dialect.sql_dialect)
         except _UnknownError as why:
             left_out.append((first_words(query.sql), str(why)))
             continue
@@ -76,7 +82,18 @@ def _columns(catalog: Catalog) -> _Columns:
     return {table: frozenset(names) for table, names in found.items()}
 
 
-def _entry(query: ServerQuery, columns: _Columns, sql_dialect: str) -> Entry | None:
+def _unique(catalog: Catalog) -> _Unique:
+    """Return the type of each column that admits a value only once."""
+    alone = {
+        (row["schema"], row["table"], json.loads(row["columns"])[0])
+        for row in catalog.constraints
+        if row["kind"] in ("primary key", "unique") and len(json.loads(row["columns"])) == 1
+    }
+    places = {(row["schema"], row["table"], row["column"]): str(row["type"]) for row in catalog.columns}
+    return {place: kind for place, kind in places.items() if place in alone}
+
+
+def _entry(query: ServerQuery, columns: _Columns, unique: _Unique, sql_dialect: str) -> Entry | None:
     """Return a query as an entry; ``None`` if it is not about these tables, as migkit's own are not."""
     try:
         parsed = parse(query.sql, dialect=sql_dialect)
@@ -90,7 +107,7 @@ def _entry(query: ServerQuery, columns: _Columns, sql_dialect: str) -> Entry | N
     known = {table.alias_or_name: _known(table, columns) for table in tables}
     if not known or not all(known.values()):
         return None
-    guess = _Guess({alias: table for alias, table in known.items() if table}, columns)
+    guess = _Guess({alias: table for alias, table in known.items() if table}, columns, unique)
     parameters: dict[str, Parameter] = {}
     for place in tree.find_all(exp.Placeholder):
         parameters[place.name] = guess.parameter(place, tree)
@@ -104,9 +121,10 @@ def _known(table: exp.Table, columns: _Columns) -> tuple[str, str] | None:
 class _Guess:
     """Finds out which column a left-out value belongs to."""
 
-    def __init__(self, tables: Mapping[str, tuple[str, str]], columns: _Columns) -> None:
+    def __init__(self, tables: Mapping[str, tuple[str, str]], columns: _Columns, unique: _Unique) -> None:
         self._tables = tables
         self._columns = columns
+        self._unique = unique
 
     def parameter(self, place: exp.Placeholder, tree: exp.Expression) -> Parameter:
         """Return where the values of a placeholder come from."""
@@ -142,7 +160,16 @@ class _Guess:
                 return Sampled(table[1], column.name, table[0])
         return None
 
-    def _inserted(self, place: exp.Placeholder, tree: exp.Expression) -> Sampled | None:
+    def _fresh(self, column: str) -> Counter | None:
+        """Return values that no row has yet, for a column that admits each only once."""
+        kind = next(
+            (self._unique[(*table, column)] for table in self._tables.values() if (*table, column) in self._unique), ""
+        )
+        if INTEGER_TYPE.match(kind):
+            return Counter(_FAR_AWAY)
+        return Counter(1, f"migkit-{secrets.token_hex(4)}-{{}}") if TEXT_TYPE.match(kind) else None
+
+    def _inserted(self, place: exp.Placeholder, tree: exp.Expression) -> Parameter | None:
         if not isinstance(tree, exp.Insert) or not isinstance(tree.this, exp.Schema):
             return None
         names = [column.name for column in tree.this.expressions]
@@ -150,9 +177,15 @@ class _Guess:
             values = row.expressions
             if len(values) == len(names):
                 for name, value in zip(names, values, strict=True):
-                    if _holds(value, place):
-                        return self._sampled(exp.column(name))
+                    if _bare(value) is place:
+                        return self._fresh(name) or self._sampled(exp.column(name))
         return None
+
+
+def _bare(value: exp.Expr) -> exp.Expr:
+    while isinstance(value, exp.Paren | exp.Cast):
+        value = value.this
+    return value
 
 
 def _holds(tree: exp.Expression, place: exp.Placeholder) -> bool:

@@ -21,7 +21,7 @@ from migkit.load.generator import Generator, clock
 from migkit.load.parameters import Place
 from migkit.load.polled import PolledGenerator
 from migkit.load.recording import Batch, Recorder
-from migkit.load.seats import Seat, prepare_all, scripts_of
+from migkit.load.seats import Script, Seat, prepare_all, scripts_of
 from migkit.load.threaded import ThreadedGenerator
 from migkit.load.workload import Entry
 
@@ -87,6 +87,7 @@ class Worker:
         try:
             for _ in range(task.clients):
                 self.seats.append(prepare_all(self._open(), self._steps))
+            self._scripts = self._new_scripts()
         except BaseException:
             self.close()
             raise
@@ -148,14 +149,16 @@ class Worker:
             raise dead
 
     def _generator(self, recorder: Recorder) -> Generator:
+        kind = PolledGenerator if self._dialect.polls_clients else ThreadedGenerator
+        return kind(self.seats, self._scripts, recorder, self.task.place, self._open)
+
+    def _new_scripts(self) -> list[Script]:
         orders = [
             [_order(prepared, step.names) for prepared, step in zip(several, steps, strict=True)]
             for several, steps in zip(self.seats[0].prepared, self._steps, strict=True)
         ]
         entries, place = self.task.entries, self.task.place
-        scripts = scripts_of(entries, self._dialect.named_sql, self.seats[0].client, orders, place)
-        kind = PolledGenerator if self._dialect.polls_clients else ThreadedGenerator
-        return kind(self.seats, scripts, recorder, place, self._open)
+        return scripts_of(entries, self._dialect.named_sql, self.seats[0].client, orders, place)
 
 
 def _order(prepared: object, names: Sequence[str]) -> tuple[str, ...]:

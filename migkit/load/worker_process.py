@@ -68,14 +68,14 @@ def main() -> None:
 
 def _work(task: Task, orders: _Orders, output: BinaryIO) -> None:
     worker = Worker(task)
+    # What is there now stays; looking through it again and again would show as latency.
+    gc.collect()
+    gc.freeze()
     send(output, Ready(tuple(worker.sessions)))
     orders.begun.wait()
     if orders.begin is None:
         worker.close()
         return
-    # What is there now stays; looking through it again and again would show as latency.
-    gc.collect()
-    gc.freeze()
     worker.generate(orders.begin.epoch, orders.begin.at, lambda: orders.end, lambda batch: send(output, batch))
 
 

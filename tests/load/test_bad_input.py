@@ -78,9 +78,9 @@ def test_clients_that_the_server_refuses_after_all(postgresql: Database, monkeyp
     monkeypatch.setattr(type(postgresql.dialect), "connection_limit", lambda self, connection: None)
     with_items(postgresql)
     postgresql.close()
-    with pytest.raises(ConnectionFailed, match="no connection left|too many"):
+    with pytest.raises(ConnectionFailed, match=r"no connection left|too many"):
         put_load(postgresql, clients=300)
-    wait_for(lambda: sessions(postgresql) == 0)
+    wait_for(lambda: sessions(postgresql) == 0, "the sessions to end")
     assert not _workers()
 
 
@@ -108,7 +108,7 @@ def test_protected_databases_take_reads_only(sqlite: Database, tmp_path: Path, m
         put_load("production", READS, migration=tmp_path / "x.sql")  # type: ignore[arg-type]
     # What only its effect shows to be a write, the server refuses.
     sneaky = Workload.of(Statement("PRAGMA user_version = 7", "sneaky"))
-    with pytest.raises(ConfigError, match="sneaky fails at once: .*readonly"):
+    with pytest.raises(ConfigError, match=r"sneaky fails at once: .*readonly"):
         put_load("production", sneaky)  # type: ignore[arg-type]
 
 
@@ -117,7 +117,7 @@ def test_a_load_that_names_another_database_stays_out(mysql: Database, make_data
     other = with_items(make_database("mysql"))
     name = other.engine.url.database
     for sql in (f"SELECT n FROM {name}.items", f"UPDATE `{name}`.items SET n = 0"):
-        with pytest.raises(mk.MigkitError, match="another database|beyond the clone"):
+        with pytest.raises(mk.MigkitError, match=r"another database|beyond the clone"):
             mk.load_test(mysql, Workload.of(sql), rate=10, duration=0.5)
 
 
@@ -131,7 +131,7 @@ def test_ctrl_c_keeps_what_was_measured(postgresql: Database) -> None:
     assert "interrupted" in result.explain()
     assert cell(result, "baseline", "read", "done") > 50
     assert not _workers()
-    wait_for(lambda: sessions(postgresql) == 0)
+    wait_for(lambda: sessions(postgresql) == 0, "the sessions to end")
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
@@ -146,7 +146,7 @@ def test_ctrl_c_cancels_the_migration(postgresql: Database, tmp_path: Path) -> N
     assert result.run is not None and not result.run.succeeded and "Interrupted" in str(result.run.error)
     assert cell(result, "during", "read", "attempted") > 0
     assert not _workers()
-    wait_for(lambda: sessions(postgresql) == 0)
+    wait_for(lambda: sessions(postgresql) == 0, "the sessions to end")
 
 
 def test_somebody_else_ends_it(sqlite: Database) -> None:
@@ -200,7 +200,7 @@ def test_clients_that_are_thrown_out_come_back(postgresql: Database) -> None:
     assert result.status == "failed"
     assert cell(result, "baseline", "read", "done") > 300
     assert 0 < cell(result, "baseline", "read", "errors") <= 20
-    wait_for(lambda: sessions(postgresql) == 0)
+    wait_for(lambda: sessions(postgresql) == 0, "the sessions to end")
 
 
 @pytest.mark.excused("sqlite", why="its readers let a migration pass")
@@ -224,8 +224,9 @@ def test_a_script_without_a_main_guard(sqlite: Database, tmp_path: Path) -> None
     script.write_text(
         "import migkit as mk\n"
         "print('begun')\n"
-        f"result = mk.load_test({str(sqlite.engine.url)!r}, mk.Workload.of('SELECT n FROM items'), rate=20, duration=0.5,"
-        " warm_up=0, clients=2, processes=2, here=True)\n"
+        "work = mk.Workload.of('SELECT n FROM items')\n"
+        "options = {'rate': 20, 'duration': 0.5, 'warm_up': 0, 'clients': 2, 'processes': 2, 'here': True}\n"
+        f"result = mk.load_test({str(sqlite.engine.url)!r}, work, **options)\n"
         "print(result.passed)\n"
     )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, check=False)
