@@ -31,7 +31,7 @@ def curves_html(rows: Sequence[Facts], statements: Sequence[Facts] = ()) -> str:
         ("throughput", [_sum(group, "done") for group in groups], lambda value: f"{units.count(round(value))}/s"),
         ("p50", [_worst(group, "p50_ms") for group in groups], units.milliseconds),
         ("p99", [_worst(group, "p99_ms") for group in groups], units.milliseconds),
-        ("blocked clients", [_worst(group, "blocked") for group in groups], lambda value: units.count(round(value))),
+        ("waiting", [_worst(group, "blocked") for group in groups], lambda value: units.count(round(value))),
     )
     figures = "".join(_curve(name, values, words, marks) for name, values, words in curves)
     return f'<div class="mk-curves">{figures}</div>'
@@ -75,7 +75,9 @@ def _phase_changes(groups: Sequence[Sequence[Facts]]) -> list[tuple[float, str]]
     return changes
 
 
-def _curve(name: str, values: Sequence[float], words: Callable[[float], str], marks: Sequence[tuple[float, str]]) -> str:
+def _curve(
+    name: str, values: Sequence[float], words: Callable[[float], str], marks: Sequence[tuple[float, str]]
+) -> str:
     top = max(values) or 1.0
     step = _WIDTH / max(1, len(values) - 1)
     heights = [_HEIGHT - 2 - (_HEIGHT - 6) * value / top for value in values]

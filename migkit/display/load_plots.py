@@ -226,8 +226,7 @@ def _draw_phases(axes: Axes, rows: Sequence[Row]) -> None:
     lower, upper = axes.get_xlim()
     reached = [float("-inf"), float("-inf")]  # how far each of two lines of names is written already
     for phase in _phases(rows):
-        seconds = [row["second"] for row in rows if row["phase"] == phase]
-        start, end = min(seconds), max(seconds) + 1
+        start, end = _span(rows, phase)
         left, right = (start - lower) / (upper - lower), (min(end, upper) - lower) / (upper - lower)
         place: Any = {"transform": axes.transAxes, "clip_on": False, "color": INK}
         axes.plot([left + 0.003, right - 0.003], [above, above], linewidth=1.0, **place)
@@ -237,6 +236,16 @@ def _draw_phases(axes: Axes, rows: Sequence[Row]) -> None:
         reached[line] = middle + half
         place = {"ha": "center", "fontsize": SMALL_POINTS}
         write(axes, phase, (middle, above), (0, 4 + 10 * line), "fraction fraction", **place)
+
+
+def _span(rows: Sequence[Row], phase: str) -> tuple[float, float]:
+    """Return when a phase began and ended; two phases that share a second meet in its middle."""
+    own = {row["second"] for row in rows if row["phase"] == phase}
+    others = {row["second"] for row in rows if row["phase"] != phase}
+    start, end = min(own), max(own) + 1
+    if start == end - 1 and start in others:
+        return start, end
+    return start + 0.5 * (start in others), end - 0.5 * (end - 1 in others)
 
 
 def alt_text_latency_over_time(timeline: pd.DataFrame, statements: pd.DataFrame | None = None) -> str:

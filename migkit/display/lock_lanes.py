@@ -10,7 +10,7 @@ import pandas as pd
 
 from migkit import frames
 from migkit.display import units
-from migkit.display.escape import shorten
+from migkit.display.escape import shorten_query
 from migkit.display.figure import BLUE, INK, ORANGE, VERMILLION
 from migkit.display.lines import Row
 
@@ -147,7 +147,7 @@ def _wait_lane(row: Row, origin: datetime | None) -> Lane:
     return Lane(
         name=f"↳ {who}",
         words=f"waited {waited}",
-        effect=shorten(row["waiter_query"] or row["mode"] or "", 34),
+        effect=shorten_query(row["waiter_query"] or row["mode"] or "", 34),
         start_ms=start,
         end_ms=max(since_ms(origin, row["ended_at"]) or 0.0, start + (row["waited_ms"] or 0.0)),
         look=WAITING_LOOK,

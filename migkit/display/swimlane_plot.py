@@ -13,7 +13,7 @@ import pandas as pd
 
 from migkit import frames
 from migkit.display import units
-from migkit.display.escape import clean_line, shorten
+from migkit.display.escape import clean_line, shorten, shorten_query
 from migkit.display.figure import (
     INK,
     SMALL_POINTS,
@@ -210,7 +210,7 @@ def _outsider(session: int, waits: Sequence[Row], origin: datetime | None) -> _S
         session=session,
         name=f"session {session}",
         words=f"in the way for {units.milliseconds(end - start)}",
-        detail=shorten(waits[0]["blocker_query"] or "idle in a transaction", 36),
+        detail=shorten_query(waits[0]["blocker_query"] or "idle in a transaction", 36),
         bars=(_Bar(start, end, (INK, "")),),
     )
 
@@ -223,7 +223,7 @@ def _waiter(session: int, waits: Sequence[Row], migration: int | None, origin: d
         session=session,
         name=f"session {session}",
         words=f"waited {units.milliseconds(_together(bars))} for {shorten(' and '.join(behind), 16)}",
-        detail=shorten(longest["waiter_query"] or longest["mode"] or "", 36),
+        detail=shorten_query(longest["waiter_query"] or longest["mode"] or "", 36),
         bars=bars,
     )
 

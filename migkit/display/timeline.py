@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from migkit.display import units
-from migkit.display.escape import escape, shorten
+from migkit.display.escape import clean_line, escape, shorten
 from migkit.display.live import Facts, Moment
 from migkit.display.lock_lanes import WEAK, strength
 
 LANE_LIMIT = 8
 WAIT_LIMIT = 5
+QUERY_LIMIT = 80  # more than fits: the style sheet ends it with dots
 
+_MOMENT = timedelta(milliseconds=50)
 _TONES = ("mk-lock-reads", "mk-lock-writes")
 
 
@@ -64,7 +66,9 @@ def _lanes(moment: Moment, now: datetime) -> list[_Lane]:
         for row in moment.of("lock")
         if row.get("granted_at") and strength(_blocks(row)) < WEAK and not _is_own(row, own)
     ]
-    locks.sort(key=lambda row: (row["granted_at"], strength(_blocks(row))))
+    locks.sort(key=lambda row: (strength(_blocks(row)), row["granted_at"]))
+    locks = [row for number, row in enumerate(locks) if not any(_covers(one, row, now) for one in locks[:number])]
+    locks.sort(key=lambda row: row["granted_at"])
     chosen = sorted(locks, key=lambda row: -_seconds(row, now))[:LANE_LIMIT]
     lanes = [_lock_lane(row, now) for row in locks if any(row is one for one in chosen)]
     waits = sorted(moment.of("wait"), key=lambda row: -(row.get("waited_ms") or 0))[:WAIT_LIMIT]
@@ -78,6 +82,15 @@ def _is_own(row: Facts, summaries: set[str]) -> bool:
 
 def _blocks(row: Facts) -> dict[str, Any]:
     return {"blocks": row.get("blocks")}
+
+
+def _covers(strong: Facts, weak: Facts, now: datetime) -> bool:
+    """Whether one lock on a relation says all that another one does."""
+    return bool(
+        strong["relation"] == weak["relation"]
+        and strong["granted_at"] - _MOMENT <= weak["granted_at"]
+        and (strong.get("released_at") or now) + _MOMENT >= (weak.get("released_at") or now)
+    )
 
 
 def _seconds(row: Facts, now: datetime) -> float:
@@ -98,7 +111,7 @@ def _lock_lane(row: Facts, now: datetime) -> _Lane:
 
 def _wait_lane(row: Facts, now: datetime) -> _Lane:
     who = "the migration" if row.get("by_migration") is False else f"session {row.get('waiter')}"
-    query = shorten(row.get("waiter_query") or row.get("mode") or "", 40)
+    query = clean_line(row.get("waiter_query") or row.get("mode") or "")[:QUERY_LIMIT]
     return _Lane(
         name=f"↳ {who}",
         words=f"waited {units.milliseconds(row.get('waited_ms'))}" + (f": {query}" if query else ""),

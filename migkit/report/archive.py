@@ -70,7 +70,7 @@ def _opened(evidence: Evidence | str | Path) -> tuple[Path, Evidence]:
         if kept is None:
             raise ReportFailed(
                 f"This {type(evidence).__name__.lower()} kept no evidence, so there is nothing to report from",
-                next_step="Do it again with an archive: reports='reports'.",
+                next_step="Repeat it with an archive: reports='reports'.",
             )
         folder = kept
     folder = folder.parent if folder.name == MANIFEST else folder

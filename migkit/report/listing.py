@@ -28,8 +28,6 @@ class RunEntry:
         The folder's name, relative to the archive.
     status : str
         As the evidence says; ``unreadable`` where it cannot be read.
-    kind : str
-        What was done: ``rehearsal``, ``load-test``, ``fleet``, ``deployment``.
     migration, database, engine : str
         What was rehearsed, and on what.
     started_at : datetime or None
@@ -44,11 +42,12 @@ class RunEntry:
         Whether there is a page to open.
     problem : str
         Why it cannot be read.
+    kind : str
+        What was done: ``rehearsal``, ``load-test``, ``fleet``, ``deployment``.
     """
 
     folder: str
     status: str
-    kind: str = REHEARSAL
     migration: str = ""
     database: str = ""
     engine: str = ""
@@ -58,6 +57,7 @@ class RunEntry:
     rows: int | None = None
     has_report: bool = False
     problem: str = ""
+    kind: str = REHEARSAL
 
 
 def read_runs(archive: Path) -> list[RunEntry]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 
@@ -49,7 +50,7 @@ def verdict(result: LoadResult) -> Section:
     words = _WORDS.get(result.status, "Not finished")
     subject = result.run.migration if result.run else f"workload {result.workload}"
     about = list(_about(result))
-    first = result.verdict[0] if result.verdict else result.error or ""
+    first = _why(result)
     html = (
         f'<header class="mk-verdict {tone(sign)}"><p class="mk-kind">Load test</p>'
         f"<h1>{sign_html(sign)}{escape(words)}</h1>"
@@ -61,6 +62,26 @@ def verdict(result: LoadResult) -> Section:
     )
     text = [f"{sign} {words}: {subject}", first, *(f"{label}: {value}" for label, value in about)]
     return Section((Fragment(html, "\n".join(clean_line(line) for line in text if line)),))
+
+
+def _why(result: LoadResult) -> str:
+    """Return the sentence that decides: what broke off, a limit broken, a stall, else the first that was said."""
+    broken = frames.FINDINGS.rows(result.findings)
+    told = [f"The load test broke off: {result.error}"] if result.error else []
+    told += [row["what"] for row in broken if row["severity"] == "error"][:1]
+    told += [*_broken_queries(result)[:1], *_slowed(result)[:1], *result.verdict[:1]]
+    return told[0] if told else "Nothing was measured."
+
+
+def _slowed(result: LoadResult) -> list[str]:
+    """Return the sentences that are told nowhere else: not broken limits, not queries that fail."""
+    limits_told = {row["what"] for row in frames.FINDINGS.rows(result.findings)}
+    failing = set(_broken_queries(result))
+    return [one for one in result.verdict if one not in limits_told and one not in failing]
+
+
+def _broken_queries(result: LoadResult) -> list[str]:
+    return [one for one in result.verdict if " fails: " in one]
 
 
 def _figures(result: LoadResult) -> tuple[Fact, ...]:
@@ -96,7 +117,7 @@ def _about(result: LoadResult) -> Iterator[tuple[str, str]]:
 
 def stalls(result: LoadResult) -> Section:
     """Return what stalled and why: the sentences, then who held what and who waited, over time."""
-    told = lines_fragment([Line(NOTE, text) for text in result.verdict] or [Line(NOTE, "Nothing to say.")])
+    told = lines_fragment([Line(NOTE, text) for text in _slowed(result)] or [Line(NOTE, "Nothing to say.")])
     run = result.run
     if run is None:
         return Section((told,))
@@ -125,14 +146,32 @@ def _heading(text: str) -> Fragment:
 
 def statements(result: LoadResult) -> Section:
     """Return the figures of every statement of the workload, and the migration's statements."""
-    own = result.statements.loc[:, list(_LATENCIES)]
-    parts = [Fragment(frame_html(own, limit=_LIMIT), frame_text(own, limit=_LIMIT))]
+    side_by_side = _by_statement(result.statements)
+    parts = [Fragment(frame_html(side_by_side, limit=_LIMIT), frame_text(side_by_side, limit=_LIMIT))]
     if result.run is not None:
         told = lines.statement_lines(result.run.statements)
         parts.append(lines_fragment(told, "The migration's statements"))
     sql = result.statements.drop_duplicates("statement").loc[:, ["statement", "sql"]]
-    parts.append(folds_fragment([Fold("The workload", sql)]))
+    every = result.statements.loc[:, list(_LATENCIES)]
+    parts.append(folds_fragment([Fold("Every figure", every), Fold("The workload", sql)]))
     return Section(tuple(parts))
+
+
+def _by_statement(statements: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per statement, its phases side by side; the longest stalled first."""
+    rows = frames.LOAD_STATEMENTS.rows(statements)
+    phases = list(dict.fromkeys(row["phase"] for row in rows))
+    table: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        one = table.setdefault(row["statement"], {"statement": row["statement"], "blocked": 0.0, "errors": 0})
+        one[f"p99 {row['phase']}"] = units.milliseconds(row["p99_ms"])
+        one["blocked"] = max(one["blocked"], row["blocked_ms"] or 0.0)
+        one["errors"] += row["errors"] or 0
+    ranked = sorted(table.values(), key=lambda one: (-one["blocked"], -one["errors"], one["statement"]))
+    for one in ranked:
+        one["longest stall"] = units.milliseconds(one["blocked"]) if one["blocked"] else "none"
+    columns = ["statement", *(f"p99 {phase}" for phase in phases), "longest stall", "errors"]
+    return pd.DataFrame(ranked, columns=columns).fillna(units.MISSING)
 
 
 def compatibility(result: LoadResult) -> Section:
@@ -141,7 +180,13 @@ def compatibility(result: LoadResult) -> Section:
         asked = int(result.statements["attempted"].sum())
         return sentence(f"No request failed, of {units.count(asked)}: before, during and after.")
     own = result.errors.loc[:, list(_ERRORS)]
-    return Section((Fragment(frame_html(own, limit=_LIMIT), frame_text(own, limit=_LIMIT)),))
+    told = lines_fragment([Line(BAD, text) for text in _broken_queries(result)])
+    return Section(
+        (
+            told,
+            Fragment(frame_html(own, limit=_LIMIT), frame_text(own, limit=_LIMIT)),
+        )
+    )
 
 
 def limits(result: LoadResult) -> Section:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Iterator
 
 import pandas as pd
 
 from migkit import frames
-from migkit.display.escape import shorten
 from migkit.display.lock_lanes import WEAK, merged_locks, strength
 from migkit.display.summary import created_relations
 from migkit.display.units import plural
 from migkit.findings import Finding
+from migkit.load.verdicts import blocker
 from migkit.migration.results import Run
 from migkit.state.comparison import Comparison
 from migkit.workflow import rules
@@ -71,39 +69,9 @@ def _stalls(company: Company, up: Run) -> Iterator[Finding]:
         if row["stalled_ms"] < rules.BLOCKED_TOO_LONG_MS or key in told:
             continue
         told.add(key)
-        ran = ran_meanwhile(up.statements, row["started_at"], row["ended_at"])
         what = f"{row['operation']} {row['table']} stalled {exact_ms(row['stalled_ms'])}"
-        yield rules.STALLED.finding(row["table"], f"{what} while {ran} ran" if ran else what)
-
-
-def ran_meanwhile(statements: pd.DataFrame, started_at: datetime, ended_at: datetime) -> str:
-    """Return the statement of the migration that took most of a stretch of time, else the last one before it.
-
-    Parameters
-    ----------
-    statements : pandas.DataFrame
-        :data:`migkit.frames.STATEMENTS`.
-    started_at, ended_at : datetime
-        From when to when.
-
-    Returns
-    -------
-    str
-        Its first words; empty where nothing ran until then.
-    """
-    best: tuple[float, Mapping[str, Any] | None] = (0.0, None)
-    before: Mapping[str, Any] | None = None
-    for row in frames.STATEMENTS.rows(statements):
-        if row["started_at"] is None or row["kind"] not in ("ddl", "dml", "query"):
-            continue
-        if row["started_at"] <= ended_at:
-            before = row
-        end = row["started_at"] + timedelta(seconds=row["seconds"] or 0.0)
-        shared = (min(end, ended_at) - max(row["started_at"], started_at)).total_seconds()
-        if shared > best[0]:
-            best = (shared, row)
-    found = best[1] or before
-    return shorten(found["sql"], 80) if found else ""
+        culprit = blocker(row["table"], up, [(row["started_at"], row["ended_at"])])
+        yield rules.STALLED.finding(row["table"], f"{what} behind {culprit}" if culprit else what)
 
 
 def _failures(company: Company, gone: set[str]) -> Iterator[Finding]:
