@@ -7,7 +7,7 @@ cancelled on the server first, evidence closed as interrupted, scratch databases
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -69,6 +69,38 @@ def check() -> None:
     """Raise :class:`Stopped` if the work of this thread shall end."""
     if is_stopped():
         raise Stopped("Stopped")
+
+
+@contextmanager
+def ending(action: Callable[[], object]) -> Iterator[None]:
+    """Have an action end what this thread waits for and cannot poll: another program, for example.
+
+    Parameters
+    ----------
+    action : callable
+        Called once, from another thread, if the work of this thread shall end. The ``with`` block then ends as it must,
+        and :class:`Stopped` is raised after it.
+    """
+    stop = _current.get()
+    if stop is None:
+        yield
+        return
+    is_over = threading.Event()
+
+    def look() -> None:
+        while not is_over.wait(LOOK_SECONDS):
+            if stop.is_pressed:
+                action()
+                return
+
+    thread = threading.Thread(target=look, name="migkit-stop", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+    check()
 
 
 class Heeding:

@@ -82,7 +82,7 @@ def tone(sign: str) -> str:
 def card_html(card: Card) -> str:
     """Return a card as HTML that reads in a notebook, light or dark, trusted or not."""
     parts = [
-        f'<p class="mk-title">{sign_html(card.sign)} <strong>{escape(card.title)}</strong>'
+        f'<p class="mk-title">{sign_html(card.sign)}<strong>{escape(card.title)}</strong>'
         + (f": {escape(card.verdict)}" if card.verdict else "")
         + "</p>",
         figures_html(card.figures),
@@ -98,13 +98,16 @@ def _lines_html(card: Card) -> str:
     if len(card.lines) <= FEW_LINES:
         return lines_html(card.lines)
     telling = [line for line in card.lines if line.sign not in (GOOD, NOTE)][:TELLING_LINES]
+    if all(line.sign == NOTE for line in card.lines):
+        telling = list(card.lines[:FEW_LINES])
     every = lines_html(capped(card.lines, LINE_LIMIT, card.noun))
     return lines_html(telling) + details_html(f"All {plural(len(card.lines), card.noun)}", every)
 
 
 def sign_html(sign: str) -> str:
     """Return a sign in its tone; screen readers hear the words beside it instead."""
-    return f'<span class="mk-sign {tone(sign)}" aria-hidden="true">{escape(sign)}</span>'
+    # The space is for readers whose style sheets were stripped; elsewhere a block drops it at its end.
+    return f'<span class="mk-sign {tone(sign)}" aria-hidden="true">{escape(sign)} </span>'
 
 
 def figures_html(figures: Sequence[Fact]) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import html
+import re
 import unicodedata
 
 from migkit.redaction import redact
 
 ELLIPSIS = "…"
+_CANARY = re.compile(r"\s*/\* migkit (canary: .*?) \*/")
 _KEPT_CONTROLS = "\n\t"
 # Bidirectional overrides and isolates let a name display as another one; zero-width characters hide in it.
 _DECEPTIVE = frozenset("\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff")
@@ -72,6 +74,18 @@ def shorten(value: object, length: int = 60) -> str:
     head = length // 2
     tail = length - head - 1
     return text[:head] + ELLIPSIS + (text[-tail:] if tail else "")
+
+
+def shorten_query(sql: object, length: int = 60) -> str:
+    """Return a statement on one line; what a comment at its beginning says of it counts for more than its text.
+
+    Examples
+    --------
+    >>> shorten_query("/* migkit canary: reads of orders */ SELECT 1 FROM orders LIMIT 1")
+    'canary: reads of orders'
+    """
+    named = _CANARY.match(str(sql))
+    return shorten(named[1] if named else sql, length)
 
 
 def text_width(text: str) -> int:

@@ -92,5 +92,5 @@ def moment_text(moment: Moment, ending: str = "") -> str:
 
 
 def _section(content: str, classes: str, style: bool) -> str:
-    section = f'<section class="{classes}" aria-label="Progress">{content}</section>'
+    section = f'<div class="{classes}" role="group" aria-label="Progress">{content}</div>'
     return styled(section, live=True) if style else f'<div class="mk">{section}</div>'

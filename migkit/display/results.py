@@ -45,6 +45,11 @@ class DrawnInNotebooks:
     def _repr_html_(self) -> str:
         return card_html(self.card())
 
+    def __dir__(self) -> list[str]:
+        # What completion offers: what people ask a result for, not how it draws and keeps itself.
+        hidden = ("card", "from_document")
+        return [name for name in super().__dir__() if name not in hidden and (name[0] != "_" or name[:2] == "__")]
+
 
 class Drawn(DrawnInNotebooks):
     """Lets a result draw itself in a terminal, too."""
@@ -274,8 +279,14 @@ def migration_card(migration: Any) -> Card:
 
 def database_card(db: Any) -> Card:
     """Return the card of a database."""
-    marks = [mark for mark, is_set in (("protected", db.protected), ("scratch", db.is_scratch)) if is_set]
-    return Card(title=f"Database {db.name}", verdict=", ".join([db.server, *marks]), lines=(Line(NOTE, db.url),))
+    changes = "have to be confirmed" if db.protected else "are allowed"
+    schemas = ", ".join(db.schemas) if db.schemas else "all"
+    return Card(
+        title=f"Database {db.name}",
+        verdict=", ".join([db.server, *(["scratch"] if db.is_scratch else [])]),
+        figures=(Fact("engine", db.dialect.label), Fact("changes", changes), Fact("schemas", schemas)),
+        lines=(Line(NOTE, db.url),),
+    )
 
 
 def rehearsal_card(trial: Any) -> Card:

@@ -18,7 +18,7 @@ font-size:.875rem;line-height:1.5;font-variant-numeric:tabular-nums;overflow-wra
 .mk p{margin:.4em 0}
 .mk-quiet{color:var(--quiet)}
 .mk-good{--tone:var(--good)}.mk-warn{--tone:var(--warn)}.mk-bad{--tone:var(--bad)}.mk-plain{--tone:currentColor}
-.mk-sign{color:var(--tone,inherit);font-weight:700;display:inline-block;min-width:1.3em}
+.mk-sign{color:var(--tone,inherit);font-weight:700;display:inline-block;min-width:1.1em;margin-right:.25em}
 .mk-card{border:1px solid var(--line);border-left:3px solid var(--tone,var(--line));border-radius:6px;
 padding:.75em 1.1em;margin:.3em 0;max-width:60rem}
 .mk-card.mk-plain{border-left-color:var(--line)}
@@ -31,7 +31,7 @@ padding:.75em 1.1em;margin:.3em 0;max-width:60rem}
 .mk-figures dd small{font-weight:400;font-size:.7em;color:var(--quiet)}
 .mk ul.mk-lines{list-style:none;margin:.4em 0;padding:0}
 .mk ul.mk-lines li{margin:.1em 0;padding-left:1.5em;text-indent:-1.5em;list-style:none}
-.mk-lines li .mk-sign{text-indent:0;min-width:1.5em}
+.mk-lines li .mk-sign{text-indent:0;min-width:1.5em;margin-right:0}
 .mk details{margin:.3em 0}
 .mk summary{cursor:pointer;width:fit-content;border-radius:3px}
 .mk summary:focus-visible,.mk-scroll:focus-visible{outline:2px solid var(--blue);outline-offset:2px}

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 import pytest
 
+import migkit as mk
 from migkit import frames
 from migkit.display.card import Card, Fact, Fold, card_html, card_text
-from migkit.display.lines import table_lines
+from migkit.display.lines import Line, table_lines
 from tests.display.markup import assert_harmless
-from tests.display.samples import HOSTILE, table_changes
+from tests.display.samples import HOSTILE, START, table_changes
 
 
 @pytest.fixture
@@ -53,3 +57,54 @@ def test_a_card_of_5000_tables_stays_small() -> None:
     assert len(html.encode()) < 100_000
     assert "and 4,980 more" in html
     assert "and 4,960 tables more" in html
+
+
+def test_few_lines_are_shown_and_many_are_folded() -> None:
+    few = card_html(Card("Run", "✓", "done", lines=(Line("✓", "Created table users"),)))
+    assert "All 1" not in few
+    many = card_html(
+        Card("Run", "✗", "failed", lines=(*[Line("✓", f"Step {n}") for n in range(9)], Line("✗", "Broke")), noun="step")
+    )
+    assert many.index("Broke") < many.index("All 10 steps") < many.index("Step 0")
+
+
+def test_a_state_and_a_comparison_of_5000_tables_are_small_and_quick() -> None:
+    state = large_state()
+    comparison = mk.compare(state, state)
+    for result in (state, comparison):
+        spent = min(cpu_seconds(result._repr_html_) for _ in range(3))
+        assert spent < 0.2, f"{type(result).__name__} took {spent:.3f} s"
+        assert len(result._repr_html_().encode()) < 100_000
+    assert len(repr(comparison).encode()) < 100_000
+
+
+def large_state() -> mk.State:
+    names = [f"table_{number}" for number in range(5000)]
+    tables = [{"schema": "main", "table": name, "kind": "table", "rows": 1} for name in names]
+    columns = [
+        {"schema": "main", "table": name, "column": column, "type": "INTEGER", "nullable": True}
+        for name in names
+        for column in ("id", "a", "b", "c")
+    ]
+    return mk.State(
+        database="large",
+        server="SQLite",
+        engine="SQLite",
+        captured_at=START,
+        fingerprint_method="none",
+        default_schema="main",
+        tables=frames.TABLES.build(tables),
+        columns=frames.COLUMNS.build(columns),
+        constraints=frames.CONSTRAINTS.build([]),
+        indexes=frames.INDEXES.build([]),
+        objects=frames.OBJECTS.build([]),
+        orphans=frames.ORPHANS.build([]),
+        segments=frames.SEGMENTS.build([]),
+        unchecked=frames.UNCHECKED.build([]),
+    )
+
+
+def cpu_seconds(work: Callable[[], object]) -> float:
+    began = time.process_time()
+    work()
+    return time.process_time() - began

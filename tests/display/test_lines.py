@@ -37,12 +37,12 @@ def test_a_table_that_could_not_be_compared_is_not_called_unchanged() -> None:
 
 def test_columns_tell_only_changes() -> None:
     rows = [
-        ("public", "t", "a", "unchanged", "intact", None, None, None, 0, 0, None),
-        ("public", "t", "b", "added", "added", None, None, None, None, 5, None),
-        ("public", "t", "c", "removed", "removed", None, None, None, 0, None, None),
-        ("public", "t", "d", "renamed", "intact", "old", None, None, 0, 0, None),
-        ("public", "t", "e", "changed", "retyped", None, None, None, 0, 0, "type: integer → bigint"),
-        ("public", "t", "f", "unchanged", "changed", None, 61052, "id 0..511", 0, 0, None),
+        ("public", "t", "a", "unchanged", "intact", None, None, None, None, 0, 0, None),
+        ("public", "t", "b", "added", "added", None, None, None, None, None, 5, None),
+        ("public", "t", "c", "removed", "removed", None, None, None, None, 0, None, None),
+        ("public", "t", "d", "renamed", "intact", "old", None, None, None, 0, 0, None),
+        ("public", "t", "e", "changed", "retyped", None, None, None, None, 0, 0, "type: integer → bigint"),
+        ("public", "t", "f", "unchanged", "changed", None, 61052, None, "id 0..511", 0, 0, None),
     ]
     assert texts(lines.column_lines(frames.COLUMN_CHANGES.build(rows))) == [
         "+ Column t.b was added",
