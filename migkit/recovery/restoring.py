@@ -14,10 +14,10 @@ from migkit.display.card import Card, Fact
 from migkit.display.lines import GOOD, NOTE, Line
 from migkit.display.results import Drawn
 from migkit.display.units import duration
-from migkit.errors import MigkitError, RestoreFailed
+from migkit.errors import BackupInvalid, MigkitError, RestoreFailed
 from migkit.progress import SILENT, Progress
 from migkit.recovery import keeping
-from migkit.recovery.backup import Backup
+from migkit.recovery.backup import DATA, Backup
 from migkit.recovery.catalogue import RESTORATIONS, find_backup, needed, update
 from migkit.recovery.exactness import compare_restored, told
 from migkit.recovery.journal import JournalReading, StepJournal
@@ -99,9 +99,9 @@ class Restoration(Drawn):
 
 @dataclass(frozen=True)
 class _Plan:
-    """One restore: what, where to, and under which names."""
+    """One restore: the folder of what, where to, and under which names."""
 
-    backup: Backup
+    backup: Path
     db: Database
     directory: Path
     folder: Path
@@ -111,7 +111,7 @@ class _Plan:
 
     def swap(self) -> Swap:
         """Return the swap that is part of it."""
-        return planned_swap(self.db, self.staged, self.aside, self.folder, self.backup.data)
+        return planned_swap(self.db, self.staged, self.aside, self.folder, self.backup / DATA)
 
 
 def restore_backup(
@@ -165,9 +165,9 @@ def restore_backup(
         stamp = new_stamp()
         aside = db.dialect.aside_name(db.engine.url, stamp)
         folder = directory / RESTORATIONS / f"{backup.id}-{stamp}"
-        plan = _Plan(backup, db, directory.absolute(), folder, new_stage_name(), aside, keep_old_days)
+        plan = _Plan(backup.folder, db, directory.absolute(), folder, new_stage_name(), aside, keep_old_days)
         with _journal(plan) as journal:
-            notes = _restore(plan, journal, terminate, patience, progress)
+            notes = _restore(plan, backup, journal, terminate, patience, progress)
             kept, more = _tidy(plan, journal)
             journal.finish("restored")
     until = kept.expires_at if kept else None
@@ -189,7 +189,7 @@ def _journal(plan: _Plan) -> StepJournal:
         kind="restore",
         database=plan.db.name,
         place=plan.db.url,
-        backup=plan.backup.id,
+        backup=plan.backup.name,
         directory=str(plan.directory),
         staged=plan.staged,
         aside=plan.aside,
@@ -198,9 +198,9 @@ def _journal(plan: _Plan) -> StepJournal:
 
 
 def _restore(
-    plan: _Plan, journal: StepJournal, terminate: bool, patience: float, progress: Progress
+    plan: _Plan, backup: Backup, journal: StepJournal, terminate: bool, patience: float, progress: Progress
 ) -> tuple[str, ...]:
-    backup, db = plan.backup, plan.db
+    db = plan.db
     expected = backup.state()
     in_place = False
     try:
@@ -298,9 +298,9 @@ def recover_restore(reading: JournalReading, db: Database, progress: Progress = 
         If only a person can go on; says why.
     """
     facts = reading.facts
-    directory = Path(facts["directory"])
+    directory, name = Path(facts["directory"]), str(facts["backup"])
     plan = _Plan(
-        backup=find_backup(directory, facts["backup"]),
+        backup=directory / name,
         db=db,
         directory=directory,
         folder=reading.path.parent,
@@ -313,13 +313,22 @@ def recover_restore(reading: JournalReading, db: Database, progress: Progress = 
             left = drop_stage(db, plan.staged)
             journal.finish("undone")
             rest = f"; what was restored so far is left behind: {left}" if left else ""
-            return f"The restore of {plan.backup.id} to {db.name} was undone: what was there before serves{rest}."
-        with journal.step(_CONFIRM):
-            require_in_place(db, plan.backup.state(), content=False, progress=progress)
+            return f"The restore of {name} to {db.name} was undone: what was there before serves{rest}."
+        _confirm_again(plan, journal, progress)
         kept, notes = _tidy(plan, journal)
         journal.finish("restored")
     old = f"; what was there before is kept as {kept.name}" if kept else ""
-    return "; ".join([f"The restore of {plan.backup.id} to {db.name} was finished{old}", *notes]) + "."
+    return "; ".join([f"The restore of {name} to {db.name} was finished{old}", *notes]) + "."
+
+
+def _confirm_again(plan: _Plan, journal: StepJournal, progress: Progress) -> None:
+    """Look at what serves; a backup that was pruned meanwhile was verified before it was put in place."""
+    try:
+        expected = find_backup(plan.directory, plan.backup.name).state()
+    except BackupInvalid:
+        return
+    with journal.step(_CONFIRM):
+        require_in_place(plan.db, expected, content=False, progress=progress)
 
 
 def _serves(reading: JournalReading, plan: _Plan, journal: StepJournal) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import re
 import shutil
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from migkit.database import Database, connect
 from migkit.dialects import tool_process
-from migkit.errors import BackupFailed, BackupInvalid, MissingTool
+from migkit.errors import BackupFailed, BackupInvalid, MigkitError, MissingTool
 from migkit.recovery import backups as making
 from migkit.recovery.backup import Backup
 from migkit.recovery.backups import make_backup
@@ -42,6 +44,7 @@ def test_what_is_backed_up_restores_exactly(shop: Database, backups: Path) -> No
     assert (backup.folder.stat().st_mode & 0o777) == 0o700
 
 
+@pytest.mark.slow
 @pytest.mark.every_postgresql
 @pytest.mark.excused("sqlite", why="only PostgreSQL has versions here")
 @pytest.mark.excused("mysql", why="only PostgreSQL has versions here")
@@ -119,6 +122,7 @@ def test_every_flipped_bit_is_found(backup: Backup) -> None:
     assert broken_seals(backup.folder) == []
 
 
+@pytest.mark.slow
 def test_every_cut_missing_or_foreign_file_is_found(backup: Backup, backups: Path, shop: Database) -> None:
     for path in sorted(path for path in backup.folder.rglob("*") if path.is_file()):
         data = path.read_bytes()
@@ -172,6 +176,7 @@ def test_content_that_does_not_match_its_state_is_not_verified(sqlite: Database,
 # --- secrets ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.excused("sqlite", why="it has no passwords")
 def test_no_password_is_an_argument_or_lies_in_a_file(
     shop: Database, backups: Path, monkeypatch: pytest.MonkeyPatch, account: Database
@@ -264,6 +269,7 @@ def test_a_tool_older_than_the_server_is_refused(
         make_backup(shop, backups)
 
 
+@pytest.mark.slow
 def test_a_tool_that_fails_leaves_no_half_backup(
     shop: Database, backups: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -274,6 +280,36 @@ def test_a_tool_that_fails_leaves_no_half_backup(
     with untouched(shop), pytest.raises(BackupFailed, match="No space left on device"):
         make_backup(shop, backups)
     assert list(backups.iterdir()) == []
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a file system of half a megabyte."""
+    place = tmp_path / "tiny"
+    place.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=512k", "none", str(place)], capture_output=True, text=True
+    )
+    if done.returncode:
+        pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_disk_that_is_full_midway_holds_no_half_backup(
+    shop: Database, tiny_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nobody could know before: the tool itself meets the end of the disk."""
+    noise = [f"('{random.Random(number).randbytes(400).hex()}')" for number in range(2000)]
+    execute(shop, "CREATE TABLE noise (text VARCHAR(800))")
+    for start in range(0, len(noise), 500):
+        execute(shop, f"INSERT INTO noise VALUES {', '.join(noise[start : start + 500])}")
+    usage = shutil.disk_usage(tiny_disk)
+    monkeypatch.setattr(making.shutil, "disk_usage", lambda _: usage._replace(free=2**40))
+    with pytest.raises((BackupFailed, MigkitError)) as failed:
+        make_backup(shop, tiny_disk / "backups")
+    assert re.search("No space left|disk is full|full", str(failed.value)), str(failed.value)
+    assert list((tiny_disk / "backups").iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ['we"ird; drop', "Mixed.Case", "ünï"])

@@ -94,6 +94,7 @@ def aside_of(db: Database, name: str) -> str:
     return url.set(database=name).render_as_string(hide_password=False)
 
 
+@pytest.mark.slow
 def test_what_was_there_before_is_gone_unless_it_is_to_be_kept(shop: Database, backup: Backup) -> None:
     done = restored(backup, shop)
     assert done.kept is None
@@ -208,6 +209,7 @@ def break_the_swap(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
 # --- refusals ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_others_on_the_database_are_not_thrown_out_unasked(shop: Database, backup: Backup) -> None:
     beside = connect(shop.engine.url)
     with beside.engine.connect() as user:
@@ -223,6 +225,7 @@ def test_others_on_the_database_are_not_thrown_out_unasked(shop: Database, backu
     assert others(shop) == []
 
 
+@pytest.mark.slow
 @pytest.mark.excused("sqlite", why="nobody can end the session of another process")
 def test_others_are_ended_when_that_is_asked_for(shop: Database, backup: Backup) -> None:
     beside = connect(shop.engine.url)
@@ -259,6 +262,7 @@ def test_a_backup_of_another_engine_or_version_is_refused(
         restored(ours, other)
 
 
+@pytest.mark.slow
 @pytest.mark.excused("sqlite", why="it has no rights")
 def test_without_the_right_to_create_databases(shop: Database, backup: Backup) -> None:
     url = shop.engine.url

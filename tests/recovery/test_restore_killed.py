@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from migkit.database import Database
+from migkit.database import Database, connect
+from migkit.recovery import backups as making
 from migkit.recovery.backup import Backup
 from migkit.recovery.backups import make_backup
 from migkit.recovery.catalogue import prune, read_catalogue
 from migkit.recovery.exactness import compare_restored
-from migkit.recovery.journal import StepJournal
-from migkit.recovery.restoring import recover_restore
+from migkit.recovery.journal import StepJournal, watched
+from migkit.recovery.restoring import recover_restore, restore_backup
 from migkit.state.capture import capture
 from migkit.state.snapshot import State
 from tests.faults.support import address, execute
@@ -38,32 +40,36 @@ STEPS = [
     (step, moment) for step in ("fill", "verify", "swap-in", "confirm", "tidy") for moment in ("started", "worked")
 ]
 
-_CODE = """
-import os, signal, sys
-from pathlib import Path
-import migkit
-from migkit.recovery.journal import watched
-from migkit.recovery.restoring import restore_backup
-
-def die(*_, **__):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-url, backups, identifier, where = sys.argv[1:]
-step, _, moment = where.partition("@")
-if not moment:
-    module, _, name = ("migkit.dialects." + where).rpartition(".")
-    __import__(module)
-    setattr(sys.modules[module], name, die)
-db = migkit.connect(url)
-with watched(lambda now, name: die() if (name, now) == (step, moment) else None):
-    restore_backup(identifier, db, directory=Path(backups), patience=5)
-"""
-
 
 def killed(db: Database, backup: Backup, where: str) -> None:
-    arguments = [address(db), str(backup.folder.parent), backup.id, where]
-    done = subprocess.run([sys.executable, "-c", _CODE, *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    """Restore in a process of its own, which dies at a step, or instead of calling a function."""
+    assert dies(lambda: _restore_and_die(address(db), backup, where))
+
+
+def _restore_and_die(url: str, backup: Backup, where: str) -> None:
+    step, _, moment = where.partition("@")
+    if not moment:
+        module, _, name = f"migkit.dialects.{where}".rpartition(".")
+        setattr(sys.modules[module], name, die)
+    with watched(lambda now, name: die() if (name, now) == (step, moment) else None):
+        restore_backup(backup.id, connect(url), directory=backup.folder.parent, patience=5)
+
+
+def die(*_: object, **__: object) -> None:
+    """End this process without any last words."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def dies(work: Callable[[], object]) -> bool:
+    """Do something in a copy of this process, and tell whether that was killed; a new one takes seconds to start."""
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
 
 
 def is_one_of(db: Database, before: State, after: State) -> bool:
@@ -93,6 +99,7 @@ def test_a_killed_restore_of_a_file(sqlite: Database, backups: Path) -> None:
     backup = make_backup(sqlite, backups)
     execute(sqlite, "INSERT INTO users VALUES (2)")
     before, after = capture(sqlite), backup.state()
+    sqlite.close()
     for where in ("swap-in@started", "sqlite.swapping._require_same_pages", "swap-in@worked"):
         killed(sqlite, backup, where)
         [reading] = StepJournal.unfinished(backups)
@@ -114,15 +121,13 @@ def test_a_recovery_goes_on_without_the_backup(sqlite: Database, backups: Path) 
 
 @pytest.mark.slow
 def test_a_killed_backup_is_never_listed(shop: Database, backups: Path) -> None:
-    code = (
-        "import os, signal, sys; from pathlib import Path; import migkit\n"
-        "from migkit.recovery import backups\n"
-        "setattr(backups, sys.argv[3], lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL))\n"
-        "backups.make_backup(migkit.connect(sys.argv[1]), Path(sys.argv[2]))"
-    )
+    def back_up_and_die(name: str) -> None:
+        setattr(making, name, die)
+        make_backup(connect(address(shop)), backups)
+
+    shop.close()
     for name in ("capture", "_described", "seal", "write_status"):
-        done = subprocess.run([sys.executable, "-c", code, address(shop), str(backups), name], check=False)
-        assert done.returncode == -signal.SIGKILL
+        assert dies(lambda name=name: back_up_and_die(name))  # type: ignore[misc]
         assert read_catalogue(backups).backups == ()
     assert len(prune(backups).leftovers) == 4
     assert list(backups.iterdir()) == []

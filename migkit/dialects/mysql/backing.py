@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +22,7 @@ from migkit.dialects.mysql import scratch, session, swapping
 from migkit.dialects.mysql.catalog_reader import Reader
 from migkit.dialects.mysql.definitions import Definition, Definitions, disabled, make, prepare
 from migkit.dialects.mysql.dump import connection_arguments
+from migkit.dialects.mysql.exact_floats import FLOATS, write_floats
 from migkit.dialects.mysql.explanations import explain_error
 from migkit.dialects.mysql.sql import execute, quote, rows, scalar
 from migkit.dialects.tool_process import ToolProcess
@@ -30,6 +31,7 @@ from migkit.progress import SILENT, Progress
 
 _CONTENT = "dump.sql.zst"
 EVENTS = "events.json"
+TRIGGERS = "triggers.json"
 # Text compresses to about that share of the room its rows take.
 _COMPRESSED_SHARE = 0.5
 _LOCK_PATIENCE_SECONDS = 5
@@ -37,8 +39,8 @@ _DUMP_ARGUMENTS = (
     "--single-transaction",
     "--quick",
     "--routines",
-    "--triggers",
-    # Events would run wherever they are restored: they are kept apart.
+    # Triggers would fire while exact values are put in, and events run wherever they are restored: both are kept apart.
+    "--skip-triggers",
     "--skip-events",
     "--hex-blob",
     "--tz-utc",
@@ -122,7 +124,9 @@ class MySQLBacking(Backing):
         """Let the server's own tool write one SQL text, compressed on its way to the disk."""
         (dump, _) = self.backup_tools(connection)
         database = str(scalar(connection, "SELECT DATABASE()"))
-        _write_events(connection, folder / EVENTS, self.is_mariadb)
+        definitions = Definitions(Reader(connection, None, self.is_mariadb))
+        _write_definitions(definitions.triggers(), folder / TRIGGERS)
+        _write_definitions(definitions.events(), folder / EVENTS)
         tables, foreign = _tables(connection)
         begun, seen, shown = threading.Event(), 0, False
 
@@ -154,6 +158,10 @@ class MySQLBacking(Backing):
             else:
                 instant.release()
             yield
+            for table in write_floats(connection, folder / FLOATS):
+                progress.note(
+                    "⚠", f"{table} has FLOAT values that a dump does not bring back, and no key to mend them by"
+                )
             progress.begin("Writing the backup", tables)
             progress.advance(seen)
             shown = True
@@ -180,16 +188,19 @@ class MySQLBacking(Backing):
             f"--database={staged.database}",
         ]
         progress.begin("Reading the backup")
-        with ToolProcess(command, environment(staged), source=folder / _CONTENT) as process:
-            if process.wait():
-                raise _failure(process, RestoreFailed)
+        for source in (folder / _CONTENT, folder / FLOATS):
+            if source.exists():
+                with ToolProcess(command, environment(staged), source=source) as process:
+                    if process.wait():
+                        raise _failure(process, RestoreFailed)
+        events = [disabled(one) for one in read_definitions(folder / EVENTS)]
         with _session(staged) as connection:
             prepare(connection)
-            for event in read_events(folder / EVENTS):
-                try:
-                    make(connection, disabled(event))
-                except CloneFailed as error:
-                    raise RestoreFailed(error.what, where=staged.database) from error
+            try:
+                for definition in (*read_definitions(folder / TRIGGERS), *events):
+                    make(connection, definition)
+            except CloneFailed as error:
+                raise RestoreFailed(error.what, where=staged.database) from error
 
     def aside_name(self, target: URL, stamp: str) -> str:
         """Return a name with as much of the old one as there is room for."""
@@ -278,21 +289,20 @@ def _tables(connection: Connection) -> tuple[int, list[str]]:
     return len(found), [str(name) for name, transactions in found if transactions != "YES"]
 
 
-# --- events -----------------------------------------------------------------------------------------------------------
+# --- triggers and events ----------------------------------------------------------------------------------------------
 
 
-def _write_events(connection: Connection, path: Path, mariadb: bool) -> None:
-    found = Definitions(Reader(connection, None, mariadb)).events()
+def _write_definitions(found: Sequence[Definition], path: Path) -> None:
     path.write_text(json.dumps([one.to_document() for one in found], ensure_ascii=False, indent=1), encoding="utf-8")
 
 
-def read_events(path: Path) -> list[Definition]:
-    """Read the events that a backup keeps apart."""
+def read_definitions(path: Path) -> list[Definition]:
+    """Read the triggers or events that a backup keeps apart."""
     return [Definition.from_document(one) for one in json.loads(path.read_text(encoding="utf-8"))]
 
 
 def _events(swap: Swap) -> list[Definition] | None:
-    return read_events(swap.data / EVENTS) if swap.data is not None and (swap.data / EVENTS).exists() else None
+    return read_definitions(swap.data / EVENTS) if swap.data is not None and (swap.data / EVENTS).exists() else None
 
 
 # --- tools ------------------------------------------------------------------------------------------------------------
