@@ -314,7 +314,7 @@ def _whole(found: list[tuple[Base, Recorded]]) -> list[Base]:
 
 def _gap_rows(found: list[tuple[Base, Recorded]]) -> Iterator[Row]:
     following = [base.moment for base, _ in found][1:]
-    for (base, recorded), after in zip(found, [*following, None], strict=True):
+    for (base, recorded), after in zip(found, [*following, None][: len(found)], strict=True):
         for gap in recorded.gaps:
             yield {"base": base.folder.parent.name, "what": gap.what, "next_base": after}
 

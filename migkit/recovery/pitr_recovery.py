@@ -15,16 +15,18 @@ from migkit.database import Database
 from migkit.dialects.backing import Swap
 from migkit.dialects.point_in_time import Base, LogMoment
 from migkit.display.units import duration
-from migkit.errors import MigkitError, MomentUnreachable
+from migkit.errors import MigkitError, MomentUnreachable, RestoreFailed
 from migkit.progress import SILENT, Progress
 from migkit.recovery import keeping
+from migkit.recovery.exactness import compare_restored
+from migkit.recovery.exactness import told as told_differences
 from migkit.recovery.journal import JournalReading, StepJournal
 from migkit.recovery.pitr import renew_base, told
 from migkit.recovery.pitr_records import FOLDER, RECOVERIES, Records, records_of, require_enabled
 from migkit.recovery.pitr_results import Recovered
 from migkit.recovery.pitr_staging import Staged, Staging, backup_data, stage, workspace
-from migkit.recovery.replacing import SWAP_IN, new_stamp, planned_swap, put_in_place, require_in_place, settle
-from migkit.recovery.verification import drop_stage, new_stage_name
+from migkit.recovery.replacing import SWAP_IN, new_stamp, planned_swap, put_in_place, settle
+from migkit.recovery.verification import drop_stage, new_stage_name, state_of
 from migkit.state.capture import capture
 from migkit.state.comparison import compare
 from migkit.storage import encode_instant
@@ -57,10 +59,8 @@ def recover_to(
         The moment, on the server's clock; exact to the transaction if ``migkit timestamp`` noted it.
     directory : Path
         The folder of backups.
-    terminate : bool
-        End sessions that do not leave within `patience`; else they are an error.
-    patience : float
-        Seconds to wait for other sessions to leave before the swap.
+    terminate, patience : bool, float
+        End sessions that do not leave within so many seconds before the swap; else they are an error.
     keep_old_days : float
         Keep what was there before for so many days, under another name.
     progress : Progress
@@ -122,7 +122,7 @@ def _recover(
         put_in_place(db, work.swap, journal, terminate=terminate, patience=patience, progress=progress)
         in_place = True
         with journal.step(_CONFIRM):
-            require_in_place(db, found.state, content=False, progress=progress)
+            _require_in_place(db, found, progress)
     except BaseException as error:
         if not in_place:
             _take_back(work, journal, error)
@@ -134,6 +134,15 @@ def _recover(
     return Recovered(
         db.name, target.moment, work.aside, compare(before, found.state), _steps(work, found, took), notes, seconds
     )
+
+
+def _require_in_place(db: Database, staged: Staged, progress: Progress) -> None:
+    """Make sure that what serves now is what was recovered; rows may have been written to again."""
+    serving = compare_restored(staged.state, state_of(db, db.engine.url, progress), dialect=db.dialect, content=False)
+    if not serving.exact:
+        raise RestoreFailed(
+            f"What serves now is not what was recovered: {told_differences(serving.differences)}", where=db.name
+        )
 
 
 def _steps(work: _Recovery, found: Staged, took: str) -> tuple[str, ...]:

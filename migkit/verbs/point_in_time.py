@@ -75,10 +75,8 @@ def rollback_to(
         The database.
     directory : str or Path, optional
         The folder of backups; by default as ``migkit.toml`` says, else ``backups``.
-    terminate : bool
-        End sessions that do not leave the database by themselves; else they are an error.
-    patience : float
-        Seconds to wait for them to leave.
+    terminate, patience : bool, float
+        End sessions that do not leave the database within so many seconds; else they are an error.
     keep_old : float
         Keep what was there before for so many days, under another name.
     confirm : str, optional
@@ -101,26 +99,31 @@ def rollback_to(
         If others stay on the database.
     """
     config = load_config()
-    if isinstance(moment, str):
-        moment = pitr.parse_moment(moment)
-    elif isinstance(moment, Moment):
-        moment = moment.moment
-    else:
-        moment = pitr.require_zone(moment)
+    wanted = _moment(moment)
     with reached(db, config=config) as database:
-        if database.protected and confirm != database.name:
-            raise ProtectedDatabase(
-                f"{database.name} is protected",
-                next_step=f'Confirm with --yes-production {database.name}, or confirm="{database.name}" in Python.',
-            )
+        _require_confirmation(database, confirm)
         return pitr_recovery.recover_to(
             database,
-            moment,
+            wanted,
             _directory(directory, config),
             terminate=terminate,
             patience=patience,
             keep_old_days=keep_old,
             progress=progress or default_progress(),
+        )
+
+
+def _moment(moment: str | datetime | Moment) -> datetime:
+    if isinstance(moment, str):
+        return pitr.parse_moment(moment)
+    return moment.moment if isinstance(moment, Moment) else pitr.require_zone(moment)
+
+
+def _require_confirmation(db: Database, confirm: str | None) -> None:
+    if db.protected and confirm != db.name:
+        raise ProtectedDatabase(
+            f"{db.name} is protected",
+            next_step=f'Confirm with --yes-production {db.name}, or confirm="{db.name}" in Python.',
         )
 
 

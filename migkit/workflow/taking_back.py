@@ -233,10 +233,8 @@ def take_back(
         What the database was before.
     directory : Path
         The folder of backups.
-    backup_id : str, optional
-        A backup of the database before.
-    moment : datetime, optional
-        The moment before.
+    backup_id, moment : str, datetime, optional
+        A backup of the database before, and the moment before.
     journal : StepJournal, optional
         Where the step is written down.
     timeout, lock_timeout : float, optional
@@ -256,21 +254,27 @@ def take_back(
     ConfigError
         If there is no such strategy.
     """
-    began = time.perf_counter()
-    reason = cannot(strategy, db=db, migration=migration, run=run, backup_id=backup_id, moment=moment)
     case = _Case(db, migration, run, backup_id, moment, directory, timeout, lock_timeout, terminate, progress)
+    with _step(journal, strategy):
+        return _take_back(strategy, case, before)
+
+
+def _take_back(strategy: str, case: _Case, before: State) -> TakenBack:
+    began = time.perf_counter()
+    reason = cannot(
+        strategy, db=case.db, migration=case.migration, run=case.run, backup_id=case.backup_id, moment=case.moment
+    )
     done, error = _Done(()), f"{reason[0].upper()}{reason[1:]}." if reason else None
     if reason is None:
-        with _step(journal, strategy):
-            try:
-                done = _STRATEGIES[strategy](case)
-            except MigkitError as failure:
-                error = str(failure)
-    comparison, differences = _look(db, before, progress)
+        try:
+            done = _STRATEGIES[strategy](case)
+        except MigkitError as failure:
+            error = str(failure)
+    comparison, differences = _look(case.db, before, case.progress)
     restored = error is None and comparison is not None and comparison.identical
     return TakenBack(
         strategy=strategy,
-        database=db.name,
+        database=case.db.name,
         restored=restored,
         steps=done.steps,
         differences=() if restored else differences,

@@ -102,6 +102,8 @@ class _Replay:
         self._format: Event | None = None
         # By the number that a table map gives to a table: whether it is one of ours.
         self._ours: dict[int, bool] = {}
+        # Of the statement that is being read: the tables it changes, and its rows that were not sent yet.
+        self._maps: list[Event] = []
         self._pending: list[Event] = []
         self._given: list[str] = []
         self._in_transaction = False
@@ -216,27 +218,28 @@ class _Replay:
     def _map(self, event: Event) -> None:
         self._ours[event.table_id] = ours = events.database_of(event) == self._database
         if ours:
-            self._pending.append(events.moved(event, self._staged))
+            self._maps.append(events.moved(event, self._staged))
 
     def _rows(self, event: Event) -> None:
         if self._ours.get(event.table_id):
             self._pending.append(event)
+        if event.ends_statement or sum(len(one.data) for one in self._pending) > _BATCH_BYTES:
+            self._flush()
         if event.ends_statement:
-            self._flush(last=True)
-        elif sum(len(one.data) for one in self._pending) > _BATCH_BYTES:
-            self._flush(last=False)
+            self._maps.clear()
 
-    def _flush(self, *, last: bool) -> None:
-        """Send the rows of a statement; who comes last says so, also where that one was none of ours."""
+    def _flush(self) -> None:
+        """Send rows as a statement of their own, with its tables before and an end behind.
+
+        A server that is sent rows without either may crash (MySQL 9.7 does).
+        """
         pending, self._pending = self._pending, []
-        if not any(one.kind in events.ROWS for one in pending):
-            self._pending = [] if last else pending
+        if not pending:
             return
-        if last and pending[-1].kind in events.ROWS:
-            pending[-1] = pending[-1].as_last()
+        pending[-1] = pending[-1].as_last()
         self._open()
         checksum = self._stream.checksums
-        self._binlog(b"".join(one.sealed(checksum=checksum) for one in pending))
+        self._binlog(b"".join(one.sealed(checksum=checksum) for one in (*self._maps, *pending)))
 
     def _binlog(self, data: bytes) -> None:
         self._send(f"BINLOG '{base64.b64encode(data).decode()}'")
