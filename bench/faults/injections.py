@@ -83,8 +83,11 @@ class Injector:
             answer = json.loads((work / "answer.json").read_text())
         except FileNotFoundError:
             raise RuntimeError((work / "victim.log").read_text()) from None
+        expected = "deployed" if migration == "good" else "rolled back"
+        if answer["status"] != expected:
+            raise RuntimeError(f"undisturbed, {migration} was not {expected}: {answer['status']}, {answer['error']}")
         self.subject.take_back()
-        assert self.subject.looks() == self.subject.before, answer
+        assert self.subject.looks() == self.subject.before
         return list(answer["moments"])
 
     def kill_at(self, migration: str, strategy: str, index: int, name: str) -> Injected:

@@ -28,8 +28,11 @@ class Hold(Protocol):
     def engine(self) -> Engine | None:
         """The engine whose session may write all the same; ``None`` where any session of migkit may."""
 
+    def lend(self) -> None:
+        """Let :attr:`engine` write, and still nobody else."""
+
     def pause(self) -> None:
-        """Let go, because the holder itself is going to write."""
+        """Let go, for work that opens sessions of its own."""
 
     def resume(self) -> None:
         """Keep writers out again."""

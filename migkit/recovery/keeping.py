@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -48,7 +49,7 @@ class KeptDatabase:
 def keep(directory: Path, db: Database, name: str, days: float, now: datetime | None = None) -> KeptDatabase:
     """Write down until when a replaced database is kept."""
     until = (now or datetime.now(UTC)) + timedelta(days=days)
-    kept = KeptDatabase(name, db.name, until, directory / KEPT / f"{name}.json")
+    kept = KeptDatabase(name, db.name, until, directory / KEPT / f"{quote(name, safe='')}.json")
     write_json(kept.record, kept.to_document())
     return kept
 

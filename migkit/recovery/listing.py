@@ -61,7 +61,7 @@ class BackupList(Drawn):
                 *(_line(one) for one in found.backups),
                 *(Line(BAD, f"{one.id}: {one.why}") for one in found.damaged),
             ),
-            folds=(Fold("Backups", self.backups, _COLUMNS),),
+            folds=(Fold("Backups", self.backups, _COLUMNS, opened=True),),
             noun="backup",
         )
 

@@ -56,7 +56,7 @@ class ReadOnly(DrawnInNotebooks):
         """Yield the database as migkit itself may write to it."""
         hold = self.closed.hold
         if hold is not None and hold.engine is not None:
-            hold.pause()
+            hold.lend()
             try:
                 yield replace(self.database, engine=hold.engine)
             finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -34,7 +35,9 @@ def notify(urls: Sequence[str], title: str, body: str) -> list[str]:
     if not urls:
         return []
     try:
-        import apprise
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import apprise
     except ModuleNotFoundError:
         return [str(MissingExtra("apprise", "notify", "Notifying"))]
     problems = []
@@ -64,7 +67,9 @@ def _shown(url: str, number: int) -> str:
 def _tell(apprise: Any, url: str, title: str, body: str) -> str | None:
     """Deliver one notification; return what went wrong."""
     address = apprise.Apprise()
-    with _heard() as lines:
+    with _heard() as lines, warnings.catch_warnings():
+        # What its services import is old in places, which is no business of whoever is told.
+        warnings.simplefilter("ignore")
         try:
             if not address.add(url):
                 return "this is no address that Apprise knows"

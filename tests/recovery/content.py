@@ -20,6 +20,10 @@ _MYSQL = (
     "CREATE FUNCTION how_many() RETURNS INT READS SQL DATA RETURN (SELECT count(*) FROM users)",
     "CREATE PROCEDURE forget(IN which INT) DELETE FROM orders WHERE id = which",
     "CREATE VIEW counted AS SELECT how_many() AS n FROM buyers",
+    "CREATE TABLE measured (place VARCHAR(10) PRIMARY KEY, value FLOAT,"
+    " at TIMESTAMP(6) NULL ON UPDATE CURRENT_TIMESTAMP(6))",
+    "INSERT INTO measured VALUES ('ö''x', 1.2345678, '2026-01-02 03:04:05.6'), ('b', 0.1, NULL), ('c', NULL, NULL)",
+    "CREATE TRIGGER never BEFORE UPDATE ON measured FOR EACH ROW SET NEW.place = 'broken'",
     "CREATE EVENT sweep ON SCHEDULE EVERY 1 HOUR DO DELETE FROM log WHERE id < 0",
 )
 

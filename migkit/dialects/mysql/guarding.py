@@ -188,6 +188,10 @@ class TableLocks:
         self._patience = max(1, round(patience))
         self._held: Any = None
 
+    def lend(self) -> None:
+        """Unlock: no other session of ours may write either."""
+        self.release()
+
     def pause(self) -> None:
         """Unlock."""
         self.release()

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.pool import StaticPool
 
 from migkit.dialects.guarding import Closed, Guarding, IndexProblem, Opened, Session
@@ -72,10 +72,14 @@ class GuardingSQLite(Guarding):
                 "A database in memory has nobody to be closed to", next_step="Nobody else can write to it."
             )
         hold = WriteLock(engine, patience)
-        hold.resume()
+        try:
+            hold.resume()
+        except BaseException:
+            hold.release()
+            raise
         means = (
             "the file's write lock, held by this process: writers get 'database is locked', readers go on reading; "
-            "the lock is let go between the transactions of the migration, and a foreign write there would be seen"
+            "while the migration writes, readers wait, too"
         )
         return Closed(means, hold=hold)
 
@@ -121,12 +125,24 @@ class WriteLock:
     """
 
     def __init__(self, engine: Engine, patience: float) -> None:
-        self.engine: Engine | None = driver.create_engine(engine.url, poolclass=StaticPool)
+        own = driver.create_engine(engine.url, poolclass=StaticPool)
+        # What reads first and writes later would not get the lock while others write.
+        event.listen(own, "begin", _begin_writing, insert=True)
+        self.engine: Engine | None = own
         self._place = str(database_file(engine.url))
         self._patience = patience
         self._session: sqlite3.Connection | None = None
         self._version: int | None = None
         self._others_wrote = False
+        self._keeps = False
+
+    def lend(self) -> None:
+        """Keep the lock from transaction to transaction; in WAL mode that is not to be had, so that it is let go."""
+        session = self._open()
+        self._keeps = session.execute("PRAGMA journal_mode").fetchone()[0].lower() != "wal"
+        if self._keeps:
+            session.execute("PRAGMA locking_mode = EXCLUSIVE")
+        self.pause()
 
     def pause(self) -> None:
         """Let go of the lock, and keep the session."""
@@ -140,6 +156,12 @@ class WriteLock:
             session.rollback()
         session.execute(f"PRAGMA busy_timeout = {max(0, round(self._patience * 1000))}")
         try:
+            if self._keeps:
+                self._keeps = False
+                session.execute("PRAGMA locking_mode = NORMAL")
+                # The end of this transaction gives back what keeps out readers, too.
+                session.execute("BEGIN IMMEDIATE")
+                session.rollback()
             session.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
             raise DatabaseInUse(
@@ -168,6 +190,12 @@ class WriteLock:
             with self.engine.connect() as connection:
                 self._session = driver.driver_connection(connection)
         return self._session
+
+
+def _begin_writing(connection: Connection) -> None:
+    session = driver.driver_connection(connection)
+    if not getattr(session, "autocommits", False) and not session.in_transaction:
+        session.execute("BEGIN IMMEDIATE")
 
 
 def _locked(lock: Path, database: str) -> int:

@@ -222,7 +222,7 @@ class Checks:
 def unfinished_work(db: Database, reports: Path, backups: Path, own: Path | None = None) -> list[JournalReading]:
     """Return the journals of work on a database that never came to its end, but that of the folder `own`."""
     found = StepJournal.unfinished(reports, backups)
-    return [one for one in found if one.place == db.url and (own is None or one.path.parent != own)]
+    return [one for one in found if one.place == db.url and (own is None or one.path.parent.resolve() != own.resolve())]
 
 
 def _session_told(session: Session) -> str:

@@ -178,8 +178,9 @@ class Deploying:
         record = self.record
         self.window.close()
         self.window.stop_jobs()
-        record.step("capture-before", "Captured before", self._capture_before)
+        self._prepare()
         self._note_moment()
+        record.step("capture-before", "Captured before", self._capture_before)
         self._back_up_again()
         self._run()
         record.step("capture-after", "Captured after", self._capture_after)
@@ -189,22 +190,32 @@ class Deploying:
 
     def _capture_before(self, learned: dict[str, Any]) -> None:
         record = self.record
-        assert self.window.held is not None
-        with self.window.held.writer() as writer:
-            record.migration.prepare(writer)
         state = capture(record.db, progress=record.progress)
         record.states["before"] = state
         keep_state(record.evidence, "before", state)
         learned["detail"] = f"{plural(len(state.tables), 'table')}, {count(state.total_rows)} rows"
 
-    def _note_moment(self) -> None:
-        """Note the moment that point-in-time recovery would return to."""
-        record = self.record
-        if "pitr" not in record.options.rollback.strategy:
+    def _prepare(self) -> None:
+        """Make the table in which the migration's own tool notes what is applied, so that it is compared like any."""
+        record, held = self.record, self.window.held
+        if not record.migration.bookkeeping_tables or held is None:
             return
 
         def work(learned: dict[str, Any]) -> None:
-            noted = pitr.timestamp(record.db, record.options.backups, progress=record.progress)
+            with held.writer() as writer:
+                record.migration.prepare(writer)
+
+        record.step("prepare", "Prepared the migration's own bookkeeping", work)
+
+    def _note_moment(self) -> None:
+        """Note the moment that point-in-time recovery would return to."""
+        record, held = self.record, self.window.held
+        if "pitr" not in record.options.rollback.strategy or held is None:
+            return
+
+        def work(learned: dict[str, Any]) -> None:
+            with held.paused(), held.privileged() as db:
+                noted = pitr.timestamp(db, record.options.backups, progress=record.progress)
             if noted.why_not is None:
                 record.moment = noted.moment
                 learned["moment"] = encode_instant(noted.moment)
