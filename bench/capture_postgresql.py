@@ -50,7 +50,7 @@ _SCAN = (
 
 def main() -> bool:
     """Measure, print, and tell whether every bar was reached."""
-    with _embedded() as database:
+    with embedded() as database:
         print(f"  building {ROWS:,} rows …", flush=True)
         with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             for statement in _BUILD.split(";"):
@@ -63,7 +63,7 @@ def main() -> bool:
 
 
 @contextmanager
-def _embedded() -> Iterator[Database]:
+def embedded() -> Iterator[Database]:
     """An embedded server of this measurement's own; the user's is left alone."""
     home = Path(tempfile.mkdtemp(prefix="migkit-bench-"))
     home.chmod(0o755)

@@ -40,6 +40,46 @@ class Column:
     doc: str
 
 
+class NamedRows(pd.DataFrame):
+    """A DataFrame whose rows can also be asked for by the table they are about: ``diff.columns["users"]``.
+
+    A column of that name comes first; ``frame["main.schema"]`` is never one. Everything made from it is a plain frame.
+
+    Examples
+    --------
+    >>> frame = NamedRows({"schema": ["main", "main"], "table": ["users", "orders"], "rows": [3, 5]})
+    >>> frame["orders"]["rows"].tolist(), frame["rows"].tolist()
+    ([5], [3, 5])
+    """
+
+    @property
+    def _constructor(self) -> type[pd.DataFrame]:
+        return pd.DataFrame
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, str) and key not in self.columns:
+            for names in self._names():
+                found = pd.Series([name == key for name in names], index=self.index, dtype=bool)
+                if found.any():
+                    return pd.DataFrame(super().__getitem__(found))
+        return super().__getitem__(key)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        named = {name: None for names in self._names() for name in names if name is not None}
+        return [*self.columns, *named]
+
+    def _names(self) -> list[list[str | None]]:
+        """Return what the rows can be called by: the name alone, then the name with its schema."""
+        by = next((name for name in ("table", "relation") if name in self.columns), None)
+        if by is None:
+            return []
+        names = plain(super().__getitem__(by))
+        if "schema" not in self.columns:
+            return [names]
+        schemas = plain(super().__getitem__("schema"))
+        return [names, [f"{schema}.{name}" for schema, name in zip(schemas, names, strict=True)]]
+
+
 @dataclass(frozen=True)
 class FrameSpec:
     """The columns of one kind of frame, in order."""
@@ -90,7 +130,7 @@ class FrameSpec:
             else:
                 for cells, cell in zip(values.values(), row, strict=True):
                     cells.append(cell)
-        return pd.DataFrame({column.name: _series(values[column.name], column.dtype) for column in self.columns})
+        return NamedRows({column.name: _series(values[column.name], column.dtype) for column in self.columns})
 
     def rows(self, frame: pd.DataFrame) -> list[dict[str, Any]]:
         """Turn a frame back into plain Python rows: ``int``, ``str``, ``bool``, ``datetime`` or ``None``."""

@@ -11,16 +11,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import URL, Connection, Engine
 
+from migkit.dialects.backing import Backing
 from migkit.dialects.canaries import Canaries
 from migkit.dialects.faults import Faults
 from migkit.dialects.guarding import Guarding
 from migkit.dialects.measuring import Measuring
-from migkit.dialects.backing import Backing
 from migkit.dialects.places import Place, server_place
 from migkit.dialects.point_in_time import PointInTime
 from migkit.dialects.readings import Part as Part

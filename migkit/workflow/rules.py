@@ -146,7 +146,7 @@ STALLED = Rule(
     "A table could not be read or written for longer than half a second while the migration ran.",
     "The application's queries stall for as long, and fill its connection pool meanwhile.",
     "Split the migration, build indexes concurrently, add constraints NOT VALID first, and set a lock_timeout.",
-    bad="writes to orders stalled 1,840 ms while ALTER TABLE orders ALTER id TYPE bigint ran",
+    bad="writes to orders stalled 1,840 ms behind ALTER TABLE orders (AccessExclusiveLock)",
     good="ADD COLUMN id_new bigint; batched UPDATE; swap",
 )
 CANARY_FAILED = Rule(

@@ -1,4 +1,4 @@
-"""Install the database servers the tests need, where that may be done: as root, with apt. Quick when they are there.
+"""Install the servers and the browser the tests need, where that may be done: as root, with apt. Quick if all are there.
 
 Run as a program, before the tests::
 
@@ -31,6 +31,7 @@ _PACKAGES = {
     "mariadb-client": "/usr/bin/mariadb-dump",
     "postgresql-15": "/usr/lib/postgresql/15/bin/postgres",
     "debootstrap": "/usr/sbin/debootstrap",
+    "chromium": "/usr/bin/chromium",
 }
 
 

@@ -135,8 +135,13 @@ def _read(text: str, database: str, wanted: Sequence[str]) -> SchemaDump:
     made_by += f" of server {server[1]}" if server else ""
     if wanted != [database]:
         made_by += f", databases {', '.join(sorted(wanted))}"
-    own_name = f"`{database.replace('`', '``')}`."
-    normal = (_normal(statement.replace(own_name, "")) for statement in _statements(text))
+    own_name = f"`{database.replace('`', '``')}`"
+    # Around routines that were made under another collation, the tools write ALTER DATABASE with the name.
+    texts = (
+        one.replace(f"{own_name}.", "").replace(f"ALTER DATABASE {own_name} ", "ALTER DATABASE ")
+        for one in _statements(text)
+    )
+    normal = (_normal(one) for one in texts)
     return SchemaDump.of(made_by, ((_head(statement), statement) for statement in normal))
 
 

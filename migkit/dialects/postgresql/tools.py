@@ -19,6 +19,7 @@ from sqlalchemy import URL
 from migkit.dialects.postgresql.session import create_engine
 from migkit.errors import CloneFailed, PermissionMissing
 from migkit.redaction import redact
+from migkit.stopping import ending
 
 # Where Debian, Red Hat and Homebrew put the releases side by side.
 _FOLDERS = (
@@ -183,12 +184,13 @@ def run_tool(
     )
     try:
         assert process.stderr is not None
-        for line in process.stderr:
-            on_line(line)
-            # Only the first error counts, with what the program adds to it.
-            if ": error:" in line or (problems and len(problems) < 3 and ": detail:" in line):
-                problems.append(line.strip())
-        code = process.wait()
+        with ending(process.terminate):
+            for line in process.stderr:
+                on_line(line)
+                # Only the first error counts, with what the program adds to it.
+                if ": error:" in line or (problems and len(problems) < 3 and ": detail:" in line):
+                    problems.append(line.strip())
+            code = process.wait()
     except BaseException:
         _stop(process)
         raise
