@@ -39,10 +39,15 @@ LOAD_SECONDS = 0.5 if QUICK else 4.0
 CLIENTS = 4
 MAX_COST = 0.02
 
-_UP = (
-    "ALTER TABLE measured ADD COLUMN b int;\nUPDATE measured SET b = a + 1;\nCREATE INDEX measured_b ON measured (b);\n"
-)
-_DOWN = "-- migrate:down\nDROP INDEX measured_b{on};\nALTER TABLE measured DROP COLUMN b;\n"
+_UP = """-- migrate:up
+ALTER TABLE measured ADD COLUMN b int;
+UPDATE measured SET b = a + 1;
+CREATE INDEX measured_b ON measured (b);
+"""
+_DOWN = """-- migrate:down
+DROP INDEX measured_b{on};
+ALTER TABLE measured DROP COLUMN b;
+"""
 
 # One client in a process of its own, straight on the driver; prints how many rows it has fetched.
 _CLIENT = """
@@ -52,7 +57,7 @@ engine = connect(sys.argv[1]).engine
 seconds, rows = float(sys.argv[2]), int(sys.argv[3])
 driver = engine.raw_connection()
 cursor = driver.cursor()
-done, end = 0, time.monotonic() + seconds
+done = 0
 print("ready", flush=True)
 sys.stdin.readline()
 end = time.monotonic() + seconds

@@ -71,6 +71,11 @@ class _Waiting(_Stretch):
     root: int = field(kw_only=True)
     how: str = STILL_WAITING
 
+    def is_older_than(self, wait: SessionWait) -> bool:
+        """Whether the server's clock of the wait has begun anew; ours alone is not sure: a look may take long."""
+        before, now = self.wait.waited_seconds, wait.waited_seconds
+        return before is not None and now is not None and now < before
+
     def row(self, own: int | None) -> Row:
         return {
             "waiter": self.wait.waiter,
@@ -185,7 +190,7 @@ class Ledger:
             depth, root = _place_in_queue(wait, ahead)
             known = self._waits.get(key)
             told = None if wait.waited_seconds is None else now - timedelta(seconds=wait.waited_seconds)
-            if known is not None and told is not None and told > known.last_at:
+            if known is not None and told is not None and told > known.last_at and known.is_older_than(wait):
                 # It was over, and a new one of the same kind began, between two looks.
                 self._end({key: self._waits.pop(key)}, now, told, "wait")[0].how = GRANTED
                 known, waited_before = None, waited_before - {wait.waiter}
@@ -198,7 +203,7 @@ class Ledger:
                 queries = {one: sight.queries.get(one, "") for one in (wait.waiter, wait.blocker, root)}
                 self._waits[key] = _Waiting(now, began, now, wait=wait, queries=queries, depth=depth, root=root)
             else:
-                known.last_at = now
+                known.last_at, known.wait = now, wait
                 if depth > known.depth:
                     known.depth, known.root = depth, root
                     known.queries = {**known.queries, root: sight.queries.get(root, "")}

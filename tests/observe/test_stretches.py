@@ -66,6 +66,12 @@ def test_a_new_wait_of_the_same_kind_is_told_from_the_old_one() -> None:
     assert rows[1]["started_at"] == at(115)
 
 
+def test_a_look_that_took_long_does_not_split_a_wait() -> None:
+    early = Sight(waits=(SessionWait(2, 1, "users", "X", waited_seconds=0.001),))
+    late = Sight(waits=(SessionWait(2, 1, "users", "X", waited_seconds=0.01),))
+    assert len(ledger((100, early), (160, late)).wait_rows()) == 1
+
+
 def test_a_chain_has_a_head_and_a_depth() -> None:
     waits = (SessionWait(2, 1, "users", "X"), SessionWait(3, 2, "users", "S"), SessionWait(4, 3, "users", "X"))
     rows = ledger((0, Sight(waits=waits, queries={1: "SELECT slow"}))).wait_rows()
