@@ -9,7 +9,7 @@ import numpy as np
 
 Arrivals = Literal["constant", "poisson"]
 
-_BATCH = 4096
+_BATCH = 256
 
 
 def schedule(rate: float, arrivals: Arrivals, chance: np.random.Generator, begin: float) -> Iterator[float]:

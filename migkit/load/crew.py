@@ -17,11 +17,14 @@ from typing import BinaryIO, cast
 from migkit.errors import ConnectionFailed, MigkitError
 from migkit.load.messages import Begin, Broken, End, Finished, Ready, receive, send
 from migkit.load.recording import Batch
-from migkit.load.worker import Task, divided, run_slice
+from migkit.load.worker import Task, divided, run_slice, try_out
 
 START_SECONDS = 60.0
 LEAD_SECONDS = 0.3
 _END_SECONDS = 30.0
+_ROUND_SECONDS = 4.0
+_ROUND_LEAD_SECONDS = 1.5
+_MOST_ROUNDS = 4096
 
 
 class Crew(ABC):
@@ -184,69 +187,65 @@ class ExecutorCrew(Crew):
     task : Task
         What all of them are to do together.
     executor : Executor
-        Where to do it: ``Client.get_executor()`` of Dask, say.
+        Where to do it: ``Client.get_executor()`` of Dask, say. While one round of tasks works, the next connects, so it
+        has to hold twice as many as there are workers.
     workers : int
         How many tasks share the clients at a time.
-    slice_seconds : float
-        How long each stretch is. Between two of them clients connect anew.
     """
 
-    def __init__(self, task: Task, executor: Executor, workers: int, slice_seconds: float = 2.0) -> None:
+    def __init__(self, task: Task, executor: Executor, workers: int) -> None:
         self._task, self._executor = task, executor
         self._count = workers
-        self._slice = slice_seconds
-        self._running: list[Future[list[Batch]]] = []
+        self._running: list[tuple[float, Future[list[Batch]]]] = []
         self._epoch = 0.0
         self._round = 0
         self._round_ends = 0.0
+        # Whoever has not imported this program yet does so now.
+        for trial in [executor.submit(try_out, part) for part in divided(task, workers)]:
+            trial.result()
 
     def begin(self, warm_up: float) -> float:
         """Let the load begin."""
-        self._round_ends = time.time() + LEAD_SECONDS
+        self._round_ends = time.time() + LEAD_SECONDS + _ROUND_LEAD_SECONDS
         self._epoch = self._round_ends + warm_up
         self._next_round()
         return self._epoch
 
     def _next_round(self) -> None:
-        begin, end = self._round_ends, self._round_ends + self._slice
+        begin, end = self._round_ends, self._round_ends + _ROUND_SECONDS
         for part in divided(self._task, self._count):
             # Nobody counts from where another round did.
             number = part.place.worker + self._count * self._round
-            place = replace(part.place, worker=number, workers=self._count * 4096)
-            work = replace(part, place=place)
-            self._running.append(self._executor.submit(run_slice, work, self._epoch, begin, end))
+            work = replace(part, place=replace(part.place, worker=number, workers=self._count * _MOST_ROUNDS))
+            self._running.append((begin, self._executor.submit(run_slice, work, self._epoch, begin, end)))
         self._round += 1
         self._round_ends = end
 
     def batches(self, seconds: float) -> list[Batch]:
         """Return what came in, and submit the next stretch in time."""
         deadline = time.monotonic() + seconds
-        while not any(future.done() for future in self._running) and time.monotonic() < deadline:
-            if time.time() > self._round_ends - LEAD_SECONDS:
-                break
+        while not any(future.done() for _, future in self._running) and time.monotonic() < deadline:
             time.sleep(min(0.02, seconds))
-        if time.time() > self._round_ends - LEAD_SECONDS:
+        if time.time() > self._round_ends - _ROUND_LEAD_SECONDS:
             self._round_ends = max(self._round_ends, time.time())
             self._next_round()
-        return self._collect()
+        return self._collect([pair for pair in self._running if pair[1].done()])
 
-    def _collect(self) -> list[Batch]:
-        done = [future for future in self._running if future.done()]
-        self._running = [future for future in self._running if not future.done()]
-        return [batch for future in done for batch in future.result()]
+    def _collect(self, done: list[tuple[float, Future[list[Batch]]]]) -> list[Batch]:
+        self._running = [pair for pair in self._running if pair not in done]
+        return [batch for _, future in done for batch in future.result()]
 
     def end(self) -> list[Batch]:
-        """Wait for the stretches that were begun."""
-        for future in self._running:
-            future.cancel()
-        self._running = [future for future in self._running if not future.cancelled()]
-        found = [batch for future in self._running for batch in future.result()]
-        self._running = []
-        return found
+        """Take back the stretches that were not begun, and wait for the others."""
+        now = time.time()
+        for begin, future in self._running:
+            if begin > now:
+                future.cancel()
+        return self._collect([pair for pair in self._running if pair[0] <= now])
 
     def close(self) -> None:
         """Take back what was not begun."""
-        for future in self._running:
+        for _, future in self._running:
             future.cancel()
 
 

@@ -17,7 +17,7 @@ from migkit.dialects.workloads import ClientError, LoadClient
 from migkit.errors import MigkitError
 from migkit.load.arrivals import Arrivals, schedule
 from migkit.load.parameters import Place
-from migkit.load.recording import Recorder
+from migkit.load.recording import Batch, Recorder
 from migkit.load.seats import Script, Seat, prepare_one
 from migkit.load.workload import Entry
 
@@ -91,6 +91,10 @@ class Generator(ABC):
     @abstractmethod
     def waiting(self, now: float) -> int:
         """Return how many requests are due and not answered."""
+
+    def flush(self, waiting: int) -> Batch:
+        """Return what was recorded since the last time."""
+        return self.recorder.flush(waiting)
 
     def backlog(self, now: float) -> int:
         """Return how many requests are due and not sent, as the schedule has it."""
@@ -171,4 +175,4 @@ def _picks(entries: Sequence[Entry], place: Place) -> Iterator[int]:
     limits = np.cumsum(weights / weights.sum())
     while True:
         # Rounding may leave the last limit a little below 1.
-        yield from np.minimum(np.searchsorted(limits, chance.random(4096)), len(entries) - 1).tolist()
+        yield from np.minimum(np.searchsorted(limits, chance.random(256)), len(entries) - 1).tolist()

@@ -59,7 +59,9 @@ class Phases:
             if phase.claims:
                 last = math.inf if math.isinf(phase.end) else phase.end // CELL_SECONDS
                 found = np.where((due <= last) & (end >= begins[number]) & (found <= number), number, found)
-        return found
+        # What an executor's task still did after the end says nothing.
+        over = self.known[-1].end
+        return found if math.isinf(over) else np.where(due * CELL_SECONDS > over, -1, found)
 
     def at(self, moment: float) -> str:
         """Return the name of the phase at a moment."""

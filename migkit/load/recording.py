@@ -7,8 +7,8 @@ microseconds, so that workers' counts add up exactly.
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Sequence
+from array import array
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,37 +64,55 @@ class ErrorCount:
 
 @dataclass
 class Batch:
-    """What a worker saw since its last batch; times are seconds since the load began, cells are tenths of them.
+    """What a worker saw since its last batch.
 
     Attributes
     ----------
     worker : int
         Whose it is.
+    rows : bytes
+        Of each request that was answered: its entry, when it was due, when it was answered; three doubles each, in
+        seconds of the worker's clock.
+    begin : float
+        When the load began, by that clock.
+    errors : list of ErrorCount
+        Requests that failed; their times count from the beginning.
+    waiting : int
+        Requests that are due and not answered yet.
+    """
+
+    worker: int
+    rows: bytes
+    begin: float
+    errors: list[ErrorCount] = field(default_factory=list)
+    waiting: int = 0
+
+    def counted(self) -> Counted:
+        """Count its requests by bucket and cell."""
+        return _counted(np.frombuffer(self.rows, dtype=np.float64).reshape(-1, 3), self.begin)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Requests, counted; times are seconds since the load began, cells are tenths of them.
+
+    Attributes
+    ----------
     counts : array
         Rows of cell due, cell ended, entry, bucket, requests.
     sums : array
         Rows of cell due, cell ended, entry, seconds, seconds of the slowest.
     slow : array
         Rows of entry, due, ended, of each request that took longer than :data:`SLOW_SECONDS`.
-    errors : list of ErrorCount
-        Requests that failed.
-    waiting : int
-        Requests that are due and not answered yet.
-    until : float
-        When it was made.
     """
 
-    worker: int
     counts: Array
     sums: Array
     slow: Array
-    errors: list[ErrorCount] = field(default_factory=list)
-    waiting: int = 0
-    until: float = 0.0
 
 
 class Recorder:
-    """Collects requests; :meth:`record` may be called from several threads, :meth:`flush` from one.
+    """Collects requests as cheaply as may be; counting them is left to whoever takes the batches.
 
     Parameters
     ----------
@@ -108,8 +126,8 @@ class Recorder:
         self.worker = worker
         # Clocks of one machine's processes agree on time.time(); steps of it within a test must not reach latencies.
         self.begin = time.perf_counter() + (epoch - time.time())
-        self._requests: deque[tuple[int, float, float]] = deque()
-        self.record = self._requests.append
+        self._rows = array("d")
+        self.record: Callable[[tuple[float, float, float]], None] = self._rows.extend
         self._errors: dict[tuple[int, int, int, str], ErrorCount] = {}
 
     def failed(self, entry: int, due: float, end: float, error: ClientError, sql: str) -> None:
@@ -127,21 +145,13 @@ class Recorder:
 
     def flush(self, waiting: int) -> Batch:
         """Return what was recorded since the last time."""
-        taken = [self._requests.popleft() for _ in range(len(self._requests))]
+        rows, self._rows = self._rows, array("d")
+        self.record = self._rows.extend
         errors, self._errors = self._errors, {}
-        until = time.perf_counter() - self.begin
-        return _batch(self.worker, taken, self.begin, list(errors.values()), waiting, until)
+        return Batch(self.worker, rows.tobytes(), self.begin, list(errors.values()), waiting)
 
 
-def _batch(
-    worker: int,
-    taken: Sequence[tuple[int, float, float]],
-    begin: float,
-    errors: list[ErrorCount],
-    waiting: int,
-    until: float,
-) -> Batch:
-    table = np.array(taken, dtype=np.float64).reshape(-1, 3)
+def _counted(table: Array, begin: float) -> Counted:
     entries = table[:, 0].astype(np.int64)
     due, end = table[:, 1] - begin, table[:, 2] - begin
     seconds = end - due
@@ -150,20 +160,15 @@ def _batch(
     # Cells before the beginning are negative; shifted, they sort and divide like the others.
     groups = ((due_cells + _SPAN) * _SPAN + spans) * _ENTRY + entries
     keys, counted = np.unique(groups * _BUCKET + buckets_of(seconds * 1e6), return_counts=True)
-    counts = np.column_stack([*_apart(keys // _BUCKET), keys % _BUCKET, counted]).astype(np.int64)
     distinct, places = np.unique(groups, return_inverse=True)
     sums, slowest = np.zeros(len(distinct)), np.zeros(len(distinct))
     np.add.at(sums, places, seconds)
     np.maximum.at(slowest, places, seconds)
     is_slow = seconds > SLOW_SECONDS
-    return Batch(
-        worker,
-        counts,
+    return Counted(
+        np.column_stack([*_apart(keys // _BUCKET), keys % _BUCKET, counted]).astype(np.int64),
         np.column_stack([*_apart(distinct), sums, slowest]).astype(np.float64),
         np.column_stack([entries[is_slow], due[is_slow], end[is_slow]]),
-        errors,
-        waiting,
-        until,
     )
 
 

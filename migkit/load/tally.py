@@ -90,9 +90,10 @@ class Tally:
     def add(self, batch: Batch) -> None:
         """Take what a worker saw."""
         self._waiting[batch.worker] = batch.waiting
-        self._add_counts(batch.counts)
-        self._add_sums(batch.sums)
-        self._add_slow(batch.slow)
+        counted = batch.counted()
+        self._add_counts(counted.counts)
+        self._add_sums(counted.sums)
+        self._add_slow(counted.slow)
         for error in batch.errors:
             self._add_error(error)
 

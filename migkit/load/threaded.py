@@ -10,6 +10,7 @@ from typing import Any
 
 from migkit.dialects.workloads import ClientError
 from migkit.load.generator import UNFINISHED, Generator, clock
+from migkit.load.recording import Batch
 from migkit.load.seats import Seat
 
 _LOOK_SECONDS = 0.05
@@ -82,9 +83,16 @@ class ThreadedGenerator(Generator):
             except Exception as error:
                 self._fail(seat, seat.client.explain(error))
                 return
-        if not seat.is_lost:
-            self.recorder.record((number, seat.due, clock()))
+        now = clock()
+        with self._lock:
+            if not seat.is_lost:
+                self.recorder.record((number, seat.due, now))
         seat.entry = -1
+
+    def flush(self, waiting: int) -> Batch:
+        """Return what was recorded since the last time."""
+        with self._lock:
+            return self.recorder.flush(waiting)
 
     def _fail(self, seat: Seat, error: ClientError) -> None:
         with self._lock:

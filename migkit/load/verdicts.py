@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -28,17 +29,22 @@ _SLOWER_MS = 5.0
 _LONGEST_NAMED = 8
 
 
-def is_reached(rate: float | None, due: float, reached: float, seconds: float) -> bool:
-    """Tell whether as many requests were answered per second as were due, over so many seconds."""
+def is_reached(rate: float | None, reached: float, seconds: float) -> bool:
+    """Tell whether as many requests were answered per second as were asked for, over so many seconds."""
     if rate is None or not seconds:
-        return True
-    return reached >= min(_REACHED * due, due - rate * _ON_ITS_WAY_SECONDS / seconds)
+        return reached > 0
+    asked = rate * seconds
+    # Independent users do not come evenly.
+    missing = max((1 - _REACHED) * asked, rate * _ON_ITS_WAY_SECONDS, 4 * math.sqrt(asked))
+    return reached > 0 and reached * seconds >= asked - missing
 
 
-def rate_sentence(rate: float | None, due: float, reached: float, seconds: float) -> str | None:
+def rate_sentence(rate: float | None, reached: float, seconds: float) -> str | None:
     """Say that a rate was not reached; ``None`` if it was, or there was none."""
-    if is_reached(rate, due, reached, seconds):
+    if is_reached(rate, reached, seconds):
         return None
+    if rate is None or not reached:
+        return "No request was answered before the migration"
     return (
         f"The rate of {rate:,.0f}/s was not reached: {reached:,.0f}/s were answered, so latencies include the time for "
         "which requests waited to be sent"

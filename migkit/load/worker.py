@@ -1,4 +1,4 @@
-"""One worker: opens its clients, generates load, and hands over what it saw once a second.
+"""One worker: opens its clients, generates load, and hands over what it saw a few times a second.
 
 It runs in a process of its own (``python -m migkit.load.worker_process``), or as a task of any executor.
 """
@@ -25,9 +25,10 @@ from migkit.load.seats import Script, Seat, prepare_all, scripts_of
 from migkit.load.threaded import ThreadedGenerator
 from migkit.load.workload import Entry
 
-BATCH_SECONDS = 1.0
+BATCH_SECONDS = 0.25
 _TURN_SECONDS = 0.1
 _DEAD_SECONDS = 5.0
+_LATE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ class Worker:
         until : callable
             Returns when to end, likewise, as soon as it is known; asked ten times a second.
         emit : callable
-            Takes what was seen, once a second.
+            Takes what was seen, a few times a second; has to return at once.
 
         Raises
         ------
@@ -141,10 +142,10 @@ class Worker:
             generator.turn(max(stop_at, start) if now < start else stop_at)
             if clock() >= flush_at:
                 flush_at += BATCH_SECONDS
-                emit(recorder.flush(generator.waiting(clock())))
+                emit(generator.flush(generator.waiting(clock())))
             dead = _dead(generator)
         generator.finish(clock(), 0.0 if dead else self.task.grace)
-        emit(recorder.flush(0))
+        emit(generator.flush(0))
         if dead is not None:
             raise dead
 
@@ -173,6 +174,13 @@ def _dead(generator: Generator) -> MigkitError | None:
     return ConnectionFailed(f"No client could reach the server for {_DEAD_SECONDS:g} s: {said}")
 
 
+def try_out(task: Task) -> tuple[int, ...]:
+    """Connect every client of a task and leave again: what can go wrong does so before anything is measured."""
+    worker = Worker(task)
+    worker.close()
+    return tuple(worker.sessions)
+
+
 def run_slice(task: Task, epoch: float, begin: float, end: float) -> list[Batch]:
     """Generate load for a stretch of time, as a task of an executor; late, it begins when it can.
 
@@ -186,7 +194,7 @@ def run_slice(task: Task, epoch: float, begin: float, end: float) -> list[Batch]
     """
     worker = Worker(task)
     late = max(0.0, time.time() - begin)
-    if late > BATCH_SECONDS:
+    if late > _LATE_SECONDS:
         begin, end = begin + late, end + late
     batches: list[Batch] = []
     worker.generate(epoch, begin, lambda: end, batches.append)

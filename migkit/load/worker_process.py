@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import gc
 import os
+import queue
 import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import BinaryIO, cast
 
 from migkit.errors import MigkitError
 from migkit.load.messages import Begin, Broken, End, Finished, Ready, receive, send
+from migkit.load.recording import Batch
 from migkit.load.worker import Task, Worker
 
 
@@ -76,7 +79,31 @@ def _work(task: Task, orders: _Orders, output: BinaryIO) -> None:
     if orders.begin is None:
         worker.close()
         return
-    worker.generate(orders.begin.epoch, orders.begin.at, lambda: orders.end, lambda batch: send(output, batch))
+    sender = _Sender(output)
+    try:
+        worker.generate(orders.begin.epoch, orders.begin.at, lambda: orders.end, sender.outbox.put)
+    finally:
+        sender.finish()
+
+
+class _Sender:
+    """Sends batches from a thread of its own: who is slow to read them must not hold up requests."""
+
+    def __init__(self, output: BinaryIO) -> None:
+        self.outbox: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._send_all, args=(output,), name="migkit-sender", daemon=True)
+        self._thread.start()
+
+    def _send_all(self, output: BinaryIO) -> None:
+        # Where nobody reads any more, the orders end as well.
+        with suppress(BrokenPipeError):
+            while (batch := self.outbox.get()) is not None:
+                send(output, batch)
+
+    def finish(self) -> None:
+        """Wait until everything was sent."""
+        self.outbox.put(None)
+        self._thread.join()
 
 
 if __name__ == "__main__":

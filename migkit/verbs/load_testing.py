@@ -90,7 +90,7 @@ def load_test(
         Worker processes; by default half as many as there are processors.
     executor : concurrent.futures.Executor, optional
         Where to run the workers instead, on other machines perhaps: ``Client.get_executor()`` of Dask. It has to hold
-        `processes` tasks at a time, and is handed the database's URL.
+        twice `processes` tasks at a time, and is handed the database's URL.
     seed : int
         The same seed draws the same values.
     progress : Progress, optional

@@ -49,11 +49,11 @@ def freeze(outcome: Outcome) -> LoadResult:
     tally = outcome.tally
     statements, errors = tally.statements(), tally.errors()
     findings = judge_limits(outcome.limits, statements) if outcome.migration is not None else []
-    reached, due, lasted = tally.answered(BASELINE), tally.due(BASELINE), tally.lasted(BASELINE)
+    reached, lasted = tally.answered(BASELINE), tally.lasted(BASELINE)
     sentences = [
         *([f"The load test broke off: {outcome.error}"] if outcome.error else []),
         *(["It was interrupted, so nothing is proven"] if outcome.status == "interrupted" else []),
-        *filter(None, [rate_sentence(outcome.rate, due, reached, lasted)]),
+        *filter(None, [rate_sentence(outcome.rate, reached, lasted)]),
         *run_sentences(outcome.runs, outcome.rollback_run, outcome.db.dialect.tells_lock_timeout),
         *change_sentences(statements, outcome.runs[-1] if outcome.runs else None, outcome.rollback_run, tally.stalls),
         *compatibility_sentences(errors, migrated=bool(outcome.runs)),
@@ -61,7 +61,7 @@ def freeze(outcome: Outcome) -> LoadResult:
     ]
     return LoadResult(
         status=outcome.status
-        or _judge(outcome, findings, int(errors["count"].sum()), is_reached(outcome.rate, due, reached, lasted)),
+        or _judge(outcome, findings, int(errors["count"].sum()), is_reached(outcome.rate, reached, lasted)),
         database=outcome.db.name,
         workload=outcome.workload.name,
         clients=outcome.plan.clients,

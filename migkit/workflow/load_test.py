@@ -56,7 +56,7 @@ def load_test(
     db : Database
         The database that takes the load and the migration.
     workload : Workload
-        What to ask of it; every parameter drawn from values there are (:func:`migkit.load.sampling.resolved`).
+        What to ask of it, :func:`~migkit.load.sampling.resolved`.
     migration : Migration or None
         What to run meanwhile.
     plan : LoadPlan
@@ -70,15 +70,14 @@ def load_test(
     confined : bool
         Send nothing of the migration that reaches beyond the database.
     progress : Progress
-        Told of every phase, and of every second.
+        Told of every phase and second.
     stop : threading.Event, optional
         Set by another thread to end the test early.
 
     Returns
     -------
     LoadResult
-        What was measured. A migration that fails, a rate that was not reached and a server that died give results that
-        did not pass.
+        What was measured; it did not pass where a migration failed, a rate was not reached, or a server died.
 
     Raises
     ------
@@ -270,7 +269,8 @@ class _LoadTest:
         crew = self._crew
         if crew is None:
             return
-        ended = self._now()
+        if self._tally is not None:
+            self.tally.phases.end(self._now())
         try:
             for batch in crew.end():
                 self.tally.add(batch)
@@ -279,7 +279,6 @@ class _LoadTest:
                 self.status, self.error = "error", str(error)
         finally:
             crew.close()
-        self.tally.phases.end(ended)
 
     @contextmanager
     def heeding_interrupts(self) -> Iterator[None]:

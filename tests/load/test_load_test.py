@@ -110,6 +110,7 @@ def test_a_dropped_column_on_every_engine(db: Database, migration: Path) -> None
     assert cell(result, "after", "read", "errors") == 0
 
 
+@pytest.mark.slow
 def test_without_a_rate_half_the_capacity_is_asked_for(sqlite: Database) -> None:
     result = put_load(with_items(sqlite), rate=None, clients=2)
     assert result.rate is not None and result.rate > 50 and result.arrivals == "constant"
