@@ -25,8 +25,15 @@ class _Lane:
     name: str
     words: str
     tone: str
-    start: datetime
-    end: datetime
+    spans: tuple[tuple[datetime, datetime], ...]
+
+    @property
+    def start(self) -> datetime:
+        return min(start for start, _ in self.spans)
+
+    @property
+    def end(self) -> datetime:
+        return max(end for _, end in self.spans)
 
 
 def timeline_html(moment: Moment, *, is_over: bool = False) -> str:
@@ -68,9 +75,11 @@ def _lanes(moment: Moment, now: datetime) -> list[_Lane]:
     ]
     locks.sort(key=lambda row: (strength(_blocks(row)), row["granted_at"]))
     locks = [row for number, row in enumerate(locks) if not any(_covers(one, row, now) for one in locks[:number])]
-    locks.sort(key=lambda row: row["granted_at"])
-    chosen = sorted(locks, key=lambda row: -_seconds(row, now))[:LANE_LIMIT]
-    lanes = [_lock_lane(row, now) for row in locks if any(row is one for one in chosen)]
+    together: dict[tuple[str, str], list[Facts]] = {}
+    for row in sorted(locks, key=lambda row: row["granted_at"]):
+        together.setdefault((str(row["relation"]), _tone(row)), []).append(row)
+    longest = sorted(together.values(), key=lambda rows: -sum(_seconds(row, now) for row in rows))[:LANE_LIMIT]
+    lanes = [_lock_lane(rows, now) for rows in together.values() if any(rows is one for one in longest)]
     waits = sorted(moment.of("wait"), key=lambda row: -(row.get("waited_ms") or 0))[:WAIT_LIMIT]
     return lanes + [_wait_lane(row, now) for row in waits if row.get("started_at")]
 
@@ -97,15 +106,20 @@ def _seconds(row: Facts, now: datetime) -> float:
     return float(((row.get("released_at") or now) - row["granted_at"]).total_seconds())
 
 
-def _lock_lane(row: Facts, now: datetime) -> _Lane:
-    held = units.milliseconds(_seconds(row, now) * 1000)
-    still = "" if row.get("released_at") else " so far"
+def _tone(row: Facts) -> str:
+    return _TONES[min(strength(_blocks(row)), 1)]
+
+
+def _lock_lane(rows: Sequence[Facts], now: datetime) -> _Lane:
+    """Return the lane of a relation: in a rehearsal, which goes up, down and up again, it is locked several times."""
+    held = units.milliseconds(sum(_seconds(row, now) for row in rows) * 1000)
+    times = f" in {len(rows)} stretches" if len(rows) > 1 else ""
+    still = "" if rows[-1].get("released_at") else " so far"
     return _Lane(
-        name=str(row["relation"]),
-        words=f"{held}{still}, blocks {row.get('blocks') or 'nobody'}",
-        tone=_TONES[min(strength(_blocks(row)), 1)],
-        start=row["granted_at"],
-        end=row.get("released_at") or now,
+        name=str(rows[0]["relation"]),
+        words=f"{held}{times}{still}, blocks {rows[0].get('blocks') or 'nobody'}",
+        tone=_tone(rows[0]),
+        spans=tuple((row["granted_at"], row.get("released_at") or now) for row in rows),
     )
 
 
@@ -116,22 +130,23 @@ def _wait_lane(row: Facts, now: datetime) -> _Lane:
         name=f"↳ {who}",
         words=f"waited {units.milliseconds(row.get('waited_ms'))}" + (f": {query}" if query else ""),
         tone="mk-waited",
-        start=row["started_at"],
-        end=row.get("ended_at") or now,
+        spans=((row["started_at"], row.get("ended_at") or now),),
     )
 
 
 def _lane_html(lane: _Lane, begin: datetime, extent: float, statements: Sequence[Facts]) -> str:
-    left = 100 * (lane.start - begin).total_seconds() / extent
-    width = max(0.6, 100 * (lane.end - lane.start).total_seconds() / extent)
-    left = min(left, 100 - width)
     ticks = "".join(_tick(row, begin, extent) for row in statements)
+    bars = "".join(_bar(lane.tone, start, end, begin, extent) for start, end in lane.spans)
     return (
         f'<tr><th scope="row">{escape(shorten(lane.name, 40))}</th>'
-        f'<td class="mk-track" aria-hidden="true">{ticks}'
-        f'<span class="{lane.tone}" style="left:{left:.2f}%;width:{width:.2f}%"></span></td>'
-        f"<td>{escape(lane.words)}</td></tr>"
+        f'<td class="mk-track" aria-hidden="true">{ticks}{bars}</td><td>{escape(lane.words)}</td></tr>'
     )
+
+
+def _bar(tone: str, start: datetime, end: datetime, begin: datetime, extent: float) -> str:
+    width = max(0.6, 100 * (end - start).total_seconds() / extent)
+    left = min(100 * (start - begin).total_seconds() / extent, 100 - width)
+    return f'<span class="{tone}" style="left:{left:.2f}%;width:{width:.2f}%"></span>'
 
 
 def _tick(statement: Facts, begin: datetime, extent: float) -> str:

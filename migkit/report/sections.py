@@ -9,6 +9,7 @@ from migkit.display import lines, units
 from migkit.display.card import Fold, details_html, lines_html, sign_html
 from migkit.display.escape import escape, shorten
 from migkit.display.lines import BAD, GOOD, NOTE, WARN, Line
+from migkit.display.load_plots import alt_text_latency_over_time, latency_over_time
 from migkit.display.lock_lanes import WEAK, merged_locks, strength
 from migkit.display.lock_plot import alt_text_lock_durations, lock_durations
 from migkit.display.plots import alt_text_row_count_diff, row_count_diff
@@ -25,6 +26,7 @@ from migkit.report.section import Fragment, Plot, Section
 from migkit.report.verdict import verdict_fragment, why_no_way_back
 from migkit.state.comparison import Comparison
 from migkit.state.snapshot import State
+from migkit.workflow.company import Company
 from migkit.workflow.rehearsal import Rehearsal
 from migkit.workflow.rules import BLOCKED_TOO_LONG_MS
 
@@ -129,19 +131,33 @@ def locks(trial: Rehearsal) -> Section:
 
 
 def company(trial: Rehearsal) -> Section:
-    """Return what others would have gone through meanwhile: canaries, and those behind a long reader."""
-    seen = trial.company
-    if seen is None:
+    """Return what others would have gone through meanwhile: canaries, those behind a long reader, and a workload."""
+    if trial.company is None:
         return sentence(_NOT_REACHED)
+    return Section((*_canary_parts(trial, trial.company), *_load_parts(trial)))
+
+
+def _canary_parts(trial: Rehearsal, seen: Company) -> list[Fragment | Plot]:
     if not len(seen.statements):
         why = [row["why"] for row in frames.UNCHECKED.rows(trial.unchecked) if row["what"] == WHAT]
-        return sentence(f"Nobody looked: {'; '.join(why) or 'there was no canary'}.")
+        return list(sentence(f"Nobody looked: {'; '.join(why) or 'there was no canary'}.").parts)
     told = [_stall_line(row) for row in frames.STALLS.rows(seen.stalls)] or [Line(GOOD, _NO_STALL)]
     if seen.reader_seconds is not None:
         reader = f"A transaction that had read the touched tables stayed open for {seen.reader_seconds:g} s."
         told.insert(0, Line(NOTE, reader))
     rows = seen.statements.drop(columns=["sql", "blocked_over_ms"])
-    return Section((lines_fragment(told), folds_fragment([Fold("Every canary", rows), Fold("Errors", seen.errors)])))
+    return [lines_fragment(told), folds_fragment([Fold("Every canary", rows), Fold("Errors", seen.errors)])]
+
+
+def _load_parts(trial: Rehearsal) -> list[Fragment | Plot]:
+    load = trial.load
+    if load is None:
+        return []
+    ran = load.run.statements if load.run else None
+    told = [Line(GOOD if load.passed else BAD, f"Load test on a second clone, {load.workload}: {load.status}.")]
+    told += [Line(NOTE, text) for text in load.verdict]
+    plot = Plot(latency_over_time(load.timeline, ran), alt_text_latency_over_time(load.timeline, ran))
+    return [lines_fragment(told, "Under load"), plot]
 
 
 def _stall_line(row: lines.Row) -> Line:

@@ -57,7 +57,7 @@ class FleetResult(Drawn):
     def explain(self) -> str:
         """Say in a sentence or two how many passed, and what is wrong with the first that did not."""
         total, failed = len(self.databases), frames.FLEET.rows(self.failed)
-        told = f"{self.work} on {plural(total, 'database')}: {count(total - len(failed))} passed"
+        told = f"{self.work.capitalize()} on {plural(total, 'database')}: {count(total - len(failed))} passed"
         if not failed:
             return f"{told}."
         first = failed[0]

@@ -174,3 +174,35 @@ def test_a_limit_of_sqlite_counts_the_lock_of_the_file(sqlite: Database, tmp_pat
     unknown = rehearse(sqlite, tmp_path, "ALTER TABLE orders ADD COLUMN x int", metadata={"limits": {"max_p99_ms": 1}})
     assert unknown.status == "failed"
     assert "limit-not-measured" in set(unknown.findings["id"])
+
+
+@pytest.mark.slow
+def test_a_workload_asks_a_second_clone_and_what_it_breaks_fails_the_rehearsal(
+    postgresql: Database, tmp_path: Path
+) -> None:
+    with postgresql.engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE orders (id int PRIMARY KEY, total int)")
+        connection.exec_driver_sql("INSERT INTO orders SELECT n, n FROM generate_series(1, 100) n")
+    workload = tmp_path / "shop.sql"
+    workload.write_text("SELECT total FROM orders WHERE id = 7;\n")
+    path = tmp_path / "002_drop.up.sql"
+    path.write_text("-- migkit: allow drop_column:orders.total\nALTER TABLE orders DROP COLUMN total;\n")
+    trial = mk.rehearse(path, postgresql, progress=SILENT, reports=False, workload=workload)
+    assert trial.load is not None
+    assert not trial.load.passed
+    assert trial.status == "failed"
+    [told] = found(trial, "under-load")
+    assert "total" in told
+
+
+@pytest.mark.slow
+def test_a_workload_that_is_answered_leaves_the_proof_as_it_was(postgresql: Database, tmp_path: Path) -> None:
+    with postgresql.engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE orders (id int PRIMARY KEY, total int)")
+        connection.exec_driver_sql("INSERT INTO orders SELECT n, n FROM generate_series(1, 100) n")
+    workload = tmp_path / "shop.sql"
+    workload.write_text("UPDATE orders SET total = total + 1 WHERE id = 7;\n")
+    trial = rehearse(postgresql, tmp_path, "CREATE INDEX CONCURRENTLY by_total ON orders (total)", workload=workload)
+    assert trial.load is not None
+    assert ("under-load" in set(trial.findings["id"])) is not trial.load.passed
+    assert load_evidence(trial.evidence).load.status == trial.load.status  # type: ignore[arg-type, union-attr]
