@@ -10,7 +10,7 @@ import pandas as pd
 from migkit.display.escape import clean_line, escape
 from migkit.display.lines import BAD, GOOD, NOTE, WARN, Line, capped, join
 from migkit.display.style import styled
-from migkit.display.tables import ROW_LIMIT, frame_html, frame_text
+from migkit.display.tables import ROW_LIMIT, frame_html, frame_text, telling_columns
 from migkit.display.units import plural
 
 LINE_LIMIT = 40
@@ -131,7 +131,7 @@ def lines_html(lines: Sequence[Line]) -> str:
 
 def fold_html(fold: Fold) -> str:
     """Return a frame inside ``<details>``."""
-    table = frame_html(fold.frame, columns=fold.columns)
+    table = frame_html(fold.frame, columns=telling_columns(fold.frame, fold.columns))
     return details_html(f"{fold.title} ({plural(len(fold.frame), 'row')})", table, opened=fold.opened)
 
 

@@ -141,6 +141,7 @@ _IDENTITIES: dict[str, tuple[str, ...]] = {
     "lock": ("relation", "mode", "granted_at"),
     "wait": ("waiter", "blocker", "relation", "started_at"),
     "statement": ("number", "started_at"),
+    "progress": ("session", "statement", "command", "relation", "phase"),
     "load": ("phase", "second", "statement"),
 }
 

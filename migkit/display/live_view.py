@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from migkit.display.card import lines_html, sign_html
 from migkit.display.curves import curves_html
 from migkit.display.escape import escape
@@ -12,6 +14,7 @@ from migkit.display.timeline import timeline_html
 from migkit.display.units import count, duration, plural
 
 SHOWN_LINES = 12
+RECENT = timedelta(seconds=2)
 
 _ENDED = {"done": GOOD, "failed": BAD, "interrupted": WARN}
 
@@ -31,6 +34,7 @@ def live_html(moment: Moment, *, style: bool = True) -> str:
         f'<p class="mk-quiet">{plural(hidden, "earlier step")}</p>' if hidden else "",
         lines_html(moment.lines[-SHOWN_LINES:]),
         stage_html(moment) if moment.label else "",
+        _server_html(moment),
         curves_html(moment.of("load"), moment.of("statement")),
         timeline_html(moment),
     ]
@@ -51,6 +55,18 @@ def stage_html(moment: Moment) -> str:
         f"{escape(duration(moment.stage_seconds))}</span></p>"
         f'<div class="{kind}" role="progressbar" aria-label="{escape(label)}"{value}><span{width}></span></div>'
     )
+
+
+def _server_html(moment: Moment) -> str:
+    """Return what the server says about the statement it works on, where it just said so."""
+    rows = [row for row in moment.of("progress") if row.get("ended_at") and moment.at - row["ended_at"] < RECENT]
+    if not rows:
+        return ""
+    row = max(rows, key=lambda one: one["ended_at"])
+    share = f", {100 * row['done'] / row['total']:.0f} %" if row.get("done") is not None and row.get("total") else ""
+    waits = f", waits for {row['waits_for']}" if row.get("waits_for") else ""
+    words = f"{row.get('command') or 'The server'} on {row.get('relation') or '?'}: {row.get('phase') or 'working'}"
+    return f'<p class="mk-quiet mk-server">{escape(words + share + waits)}</p>'
 
 
 def ended_html(moment: Moment, ending: str, *, title: str = "", style: bool = True) -> str:

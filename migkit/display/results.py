@@ -257,7 +257,9 @@ def run_card(run: Any) -> Card:
         folds=(
             Fold("Statements", run.statements, _STATEMENT_COLUMNS),
             Fold("Locks", run.locks, ("relation", "mode", "held_ms", "blocks", "statement", "exact")),
-            Fold("Waits", run.waits, ("relation", "waiter_query", "blocker_query", "waited_ms", "by_migration")),
+            Fold("Waits", run.waits, ("relation", "waiter_query", "blocker_query", "waited_ms", "by_migration", "end")),
+            Fold("Progress", run.progress, ("command", "relation", "phase", "done", "total", "unit", "lasted_ms")),
+            Fold("Deadlocks, timeouts, cancels", run.incidents, ("kind", "session", "blocker", "relation", "query")),
             Fold("Not checked", run.unchecked),
         ),
     )
@@ -324,7 +326,7 @@ def dry_run_card(tried: Any) -> Card:
     return Card(
         title=f"Dry run of {tried.migration['name']}",
         sign=GOOD if tried.passed else BAD,
-        verdict="runs on an empty copy of the schema" if tried.passed else "fails on an empty copy of the schema",
+        verdict="runs on an empty copy of the schema" if tried.passed else _first_failed(tried.checks),
         figures=(Fact("changes", count(len(tried.changes))),),
         lines=(
             *check_lines(tried.checks),
@@ -335,6 +337,11 @@ def dry_run_card(tried: Any) -> Card:
             (f"SQL of the way {run.direction}", _sql_text(run.statements)) for run in (tried.up, tried.down) if run
         ),
     )
+
+
+def _first_failed(checks: pd.DataFrame) -> str:
+    broken = [line.text for line in check_lines(checks) if line.sign == BAD]
+    return f"failed on an empty copy of the schema: {broken[0]}" if broken else "not all of it was checked"
 
 
 def _sql_text(statements: pd.DataFrame) -> str:

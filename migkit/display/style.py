@@ -41,7 +41,7 @@ padding:.75em 1.1em;margin:.3em 0;max-width:60rem}
 .mk .mk-table th,.mk .mk-table td{padding:.28em .9em .28em 0;border:0;border-bottom:1px solid var(--line);
 vertical-align:top;white-space:normal;overflow-wrap:break-word;background:none;color:inherit;font-weight:400;max-width:32em}
 .mk .mk-table thead th{font-size:.86em;color:var(--quiet);white-space:nowrap}
-.mk .mk-table tr{background:none}
+.mk table.mk-table tr:nth-child(n){background:none}
 .mk .mk-table .mk-number{white-space:nowrap}
 .mk pre,.mk code{font-family:var(--jp-code-font-family,var(--vscode-editor-font-family,ui-monospace)),
 SFMono-Regular,Menlo,Consolas,monospace;font-size:.92em;color:inherit;background:none}
@@ -65,7 +65,7 @@ table-layout:fixed}
 .mk .mk-timeline caption{caption-side:top;text-align:left;color:var(--quiet);padding:.2em 0;font-size:.95em}
 .mk .mk-timeline th,.mk .mk-timeline td{border:0;background:none;padding:.16em .8em .16em 0;text-align:left;
 vertical-align:middle;font-weight:400;color:inherit;white-space:nowrap;overflow:hidden;text-overflow:ellipsis;max-width:none}
-.mk .mk-timeline tr{background:none}
+.mk table.mk-timeline tbody tr:nth-child(n){background:none}
 .mk .mk-timeline tbody th{width:24%}
 .mk .mk-timeline td:last-child{width:38%;padding-right:0}
 .mk .mk-timeline td.mk-track{position:relative;height:1.7em;padding:0;overflow:visible;
@@ -77,7 +77,8 @@ border-left:1px solid var(--line);border-right:1px solid var(--line)}
 color-mix(in srgb,var(--bad) 62%,transparent) 5px 9px)}
 .mk-lock-writes{background:color-mix(in srgb,var(--warn) 80%,transparent)}
 .mk-waited{border:1.5px solid var(--quiet)}
-.mk-curves{display:grid;grid-template-columns:repeat(auto-fit,minmax(11rem,1fr));gap:.6em 1.6em;margin:.6em 0}
+.mk-curves{display:grid;grid-template-columns:repeat(4,minmax(0,1fr));gap:.6em 1.6em;margin:.6em 0}
+@media (max-width:40rem){.mk-curves{grid-template-columns:repeat(2,minmax(0,1fr))}}
 .mk-curves figure{margin:0}
 .mk-curves figcaption{display:flex;justify-content:space-between;gap:.8em;font-size:.92em;margin:0;text-align:left}
 .mk-curves svg{display:block;width:100%;height:3rem;border-bottom:1px solid var(--line)}

@@ -84,6 +84,12 @@ def _more_html(more: int, width: int) -> str:
     return f"<tfoot>{_note_row(f'and {units.count(more)} more', width)}</tfoot>"
 
 
+def telling_columns(frame: pd.DataFrame, columns: Sequence[str] | None = None) -> list[str]:
+    """Return the columns that say something about some row: the first, and those that are not missing throughout."""
+    names = list(columns if columns is not None else frame.columns)
+    return [name for number, name in enumerate(names) if number == 0 or frame[name].notna().any()]
+
+
 def frame_text(
     frame: pd.DataFrame,
     *,

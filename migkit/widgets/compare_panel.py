@@ -15,7 +15,7 @@ from migkit.display.escape import clean_line, escape
 from migkit.display.lines import column_lines, qualified, table_lines
 from migkit.display.results import comparison_card
 from migkit.display.style import styled
-from migkit.display.tables import frame_html
+from migkit.display.tables import frame_html, telling_columns
 from migkit.display.units import count, plural
 from migkit.progress import Progress
 from migkit.state.comparison import Comparison
@@ -128,8 +128,8 @@ class ComparePanel(Panel):
                 kit.HBox([self.filter, self.sort, self.only_changed], layout=wrapped),
                 self.list,
                 kit.HBox([self.table, self.previous, self.next, self.rows, self.stop], layout=wrapped),
-                self.detail,
                 self.live,
+                self.detail,
             ]
         )
         self.box.layout.max_width = "62em"
@@ -287,7 +287,7 @@ def _table_html(comparison: Comparison, row: dict[str, Any]) -> str:
     for name in ("columns", "constraints", "indexes"):
         frame = of_table[name].drop(columns=["schema", "table"])
         if len(frame):
-            table = frame_html(frame, caption=name.capitalize(), limit=ROWS_SHOWN)
+            table = frame_html(frame, columns=telling_columns(frame), caption=name.capitalize(), limit=ROWS_SHOWN)
             parts.append(f'<div class="mk-scroll" tabindex="0" role="group" aria-label="{name}">{table}</div>')
     return "".join(parts)
 

@@ -20,6 +20,8 @@ from migkit.widgets.history import History
 from migkit.widgets.job import Job
 from migkit.widgets.toolkit import Panel, button, error_html, html, ipywidgets, job_html, state_html
 
+_DONE = {"rehearsal": "Rehearsed and reported", "dry run": "Tried"}
+
 
 def explore(db: AnyDatabase | None = None, migration: AnyMigration | None = None) -> Explorer:
     """Show a panel to rehearse migrations without writing code; the kernel stays usable meanwhile.
@@ -64,6 +66,7 @@ class Explorer(Panel):
         self.migration: Migration | None = None
         self._given: dict[str, AnyDatabase] = {} if db is None or isinstance(db, str) else {_name(db): db}
         self._asked = 0
+        self._what = "rehearsal"
         self.work = Job(self._draw_work)
         self.reaching = Job(self._draw_connection)
         self.history = History(self.config.reports.directory)
@@ -103,6 +106,7 @@ class Explorer(Panel):
         )
         self.given_migration = migration if isinstance(migration, Migration) else None
         self.connection = html("mk-connection")
+        self.connection.layout.margin = "0 0 0.3em 7.1em"  # under the field, not under its label
         self.about = html("mk-about")
         self.rehearse = button("Rehearse", "mk-rehearse", icon="play", kind="primary", tooltip="Prove it on a clone")
         self.try_out = button("Dry run", "mk-dry-run", tooltip="Show the SQL: run it on an empty copy of the schema")
@@ -172,12 +176,10 @@ class Explorer(Panel):
             if migration is None:
                 return
             self.outcome.value = ""
-            self.noun = what.capitalize()
+            self._what = what
             work = self._rehearse if what == "rehearsal" else self._try_out
             if self.work.start(lambda progress: work(migration, target, progress)):
                 self._draw_work()
-
-    noun = "Rehearsal"
 
     def _rehearse(self, migration: Migration, target: AnyDatabase, progress: Progress) -> Any:
         trial = rehearse(migration, target, progress=progress)
@@ -200,7 +202,7 @@ class Explorer(Panel):
     def _draw_work(self) -> None:
         with self.lock:
             job = self.work
-            self.live.value = job_html(job, self.noun)
+            self.live.value = job_html(job, self._what.capitalize(), _DONE[self._what])
             self.stop.disabled = job.state != "running"
             self.stop.description = "Stopping …" if job.state == "stopping" else "Stop"
             is_ready = not job.is_running and self.migration is not None

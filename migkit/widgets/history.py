@@ -35,6 +35,7 @@ class History:
         self._lock = threading.RLock()
         self._shown = ""
         self.table = html("mk-history")
+        self.table.layout.margin = "0.8em 0 0.3em 0"
         self.pick = kit.Dropdown(description="Report", options=[("none yet", "")], value="")
         self.pick.style.description_width = "6.5em"
         self.pick.layout.width = "34em"

@@ -6,6 +6,7 @@ import atexit
 import concurrent.futures.thread  # noqa: F401  registers what waits for pool threads at the exit; see the end
 import contextvars
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from typing import Any, Literal
@@ -35,6 +36,7 @@ class Job:
         self.state: JobState = "idle"
         self.result: Any = None
         self.error: BaseException | None = None
+        self.seconds = 0.0
         self._on_change = on_change
         self._stop = Stop()
         self._lock = threading.Lock()
@@ -83,6 +85,7 @@ class Job:
         return self._is_over.wait(timeout)
 
     def _work(self, work: Callable[[Progress], Any]) -> None:
+        began = time.monotonic()
         ticker = Ticker(self._on_change)
         ticker.start()
         state: JobState = "failed"
@@ -98,7 +101,7 @@ class Job:
         finally:
             ticker.stop()
             with self._lock:
-                self.state = state
+                self.state, self.seconds = state, time.monotonic() - began
             _unfinished.discard(self)
             self._on_change()
             self._is_over.set()

@@ -87,18 +87,27 @@ def error_html(error: BaseException) -> str:
     return state_html("✗", f"{type(error).__name__}: {error}")
 
 
-def job_html(job: Job, noun: str) -> str:
-    """Return how a job stands: live while it runs, static afterwards."""
+def job_html(job: Job, noun: str, done: str = "") -> str:
+    """Return how a job stands: live while it runs, static afterwards.
+
+    Parameters
+    ----------
+    job : Job
+        The job.
+    noun : str
+        What it does: ``Rehearsal``.
+    done : str
+        What it did, for "… in 3 s"; by default "Rehearsal done".
+    """
     if job.state == "idle":
         return ""
     if job.is_running:
         return live_html(job.live.moment())
-    moment = job.live.moment(ended=True)
-    ending = _ENDINGS[job.state]
+    ending, took = _ENDINGS[job.state], duration(job.seconds)
     words = {
-        "done": f"{noun} done in {duration(moment.seconds)}",
-        "interrupted": f"{noun} stopped after {duration(moment.seconds)}: cancelled on the server, too",
-        "failed": f"{noun} broke off after {duration(moment.seconds)}",
+        "done": f"{done or f'{noun} done'} in {took}",
+        "interrupted": f"{noun} stopped after {took}: cancelled on the server, too",
+        "failed": f"{noun} broke off after {took}",
     }[ending]
     told = error_html(job.error) if job.state == "failed" and job.error else ""
-    return ended_html(moment, ending, title=words) + told
+    return ended_html(job.live.moment(ended=True), ending, title=words) + told

@@ -82,9 +82,9 @@ def large_state() -> mk.State:
     names = [f"table_{number}" for number in range(5000)]
     tables = [{"schema": "main", "table": name, "kind": "table", "rows": 1} for name in names]
     columns = [
-        {"schema": "main", "table": name, "column": column, "type": "INTEGER", "nullable": True}
+        {"schema": "main", "table": name, "column": column, "position": position, "type": "INTEGER", "nullable": True}
         for name in names
-        for column in ("id", "a", "b", "c")
+        for position, column in enumerate(("id", "a", "b", "c"))
     ]
     return mk.State(
         database="large",

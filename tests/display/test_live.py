@@ -6,6 +6,7 @@ import re
 import sys
 import threading
 import types
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -146,6 +147,16 @@ def test_many_locks_and_waits_are_few_lanes() -> None:
     html = timeline_html(live.moment(), is_over=True)
     assert html.count('<th scope="row">') <= 13
     assert len(html.encode()) < 20_000
+
+
+def test_what_the_server_says_of_a_statement_is_shown_while_it_is_news() -> None:
+    live = Live()
+    row = {"session": 7, "statement": 1, "command": "CREATE INDEX", "relation": HOSTILE[1], "phase": "building index"}
+    live.fact("progress", row | {"done": 30, "total": 60, "ended_at": datetime.now(UTC)})
+    words = assert_harmless(live_html(live.moment())).text
+    assert f"CREATE INDEX on {HOSTILE[1]}: building index, 50 %" in words
+    live.fact("progress", row | {"done": 30, "total": 60, "ended_at": at(0)})
+    assert "CREATE INDEX" not in live_html(live.moment())
 
 
 def test_curves_tell_their_figures_in_words() -> None:

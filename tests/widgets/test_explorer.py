@@ -105,7 +105,7 @@ def test_rehearse_shows_the_result_and_the_run_in_the_history(panel: Explorer, m
     assert panel.result.passed, panel.work.error
     assert asked == [panel.result]
     assert "001_nicknames passed" in panel.outcome.value
-    assert "Rehearsal done" in panel.live.value
+    assert "Rehearsed and reported in" in panel.live.value
     assert "001_nicknames" in panel.history.table.value
     assert not panel.rehearse.disabled
     assert panel.stop.disabled
