@@ -19,7 +19,7 @@ import nbformat
 from tests.servers.process import Process, free_port, start
 
 # One word for "long enough on a machine that does other things, too"; nothing is ever waited for without a condition.
-PATIENCE_SECONDS = 40
+PATIENCE_SECONDS = 120
 PATIENCE_MS = PATIENCE_SECONDS * 1_000
 
 SCREENSHOTS = Path(__file__).parent / "screenshots"

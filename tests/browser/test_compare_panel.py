@@ -29,7 +29,7 @@ def test_a_change_is_followed_to_its_rows(notebook: OpenNotebook, dark: bool) ->
     panel.get_by_label("Table", exact=True).select_option("users")
     panel.locator(".mk-detail", has_text="email").wait_for()
     panel.get_by_role("button", name="Rows that differ").click()
-    panel.get_by_text("Rows of users").first.wait_for(timeout=PATIENCE_MS)
+    panel.get_by_text("rows differ").first.wait_for(timeout=PATIENCE_MS)
     book.output(1).screenshot(path=book.picture(f"compare-{'dark' if dark else 'light'}"))
     assert violations(book, ".mk-compare") == []
     book.run(2)
