@@ -14,6 +14,7 @@ import zstandard
 
 from migkit.errors import BackupFailed
 from migkit.redaction import redact
+from migkit.stopping import LOOK_SECONDS, check
 
 _CHUNK = 1 << 20
 _STOP_SECONDS = 10
@@ -98,7 +99,9 @@ class ToolProcess:
     def wait(self) -> int:
         """Wait for the end, and return the program's exit code; an error of reading or writing files is raised."""
         for thread in self._threads:
-            thread.join()
+            while thread.is_alive():
+                thread.join(LOOK_SECONDS)
+                check()
         code = self._process.wait()
         if self._trouble is not None:
             raise self._trouble

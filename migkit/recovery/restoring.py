@@ -170,17 +170,9 @@ def restore_backup(
             notes = _restore(plan, backup, journal, terminate, patience, progress)
             kept, more = _tidy(plan, journal)
             journal.finish("restored")
-    until = kept.expires_at if kept else None
-    return Restoration(
-        backup=backup,
-        database=db.name,
-        passed=True,
-        seconds=time.monotonic() - begun,
-        kept=kept.name if kept else None,
-        kept_until=until,
-        notes=(*notes, *more),
-        journal=journal.path,
-    )
+    name, until = (kept.name, kept.expires_at) if kept else (None, None)
+    seconds = time.monotonic() - begun
+    return Restoration(backup, db.name, True, seconds, name, until, (*notes, *more), journal.path)
 
 
 def _journal(plan: _Plan) -> StepJournal:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from migkit.config import Config, load_config
@@ -190,15 +191,8 @@ def restore(
     try:
         with reached(_origin(found, config) if db is None else db, config=config) as database:
             _require_confirmed(database, confirm)
-            return restoring.restore_backup(
-                found,
-                database,
-                directory=place,
-                terminate=terminate,
-                patience=patience,
-                keep_old_days=keep_old,
-                progress=shown,
-            )
+            restore_here = partial(restoring.restore_backup, found, database, directory=place, progress=shown)
+            return restore_here(terminate=terminate, patience=patience, keep_old_days=keep_old)
     finally:
         shown.close()
 

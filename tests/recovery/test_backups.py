@@ -56,6 +56,7 @@ def test_each_postgresql_uses_its_own_tools(shop: Database, backups: Path) -> No
     assert verify_backup(backup, backups, shop).passed
 
 
+@pytest.mark.slow
 def test_dump_and_state_are_of_one_instant_while_others_write(shop: Database, backups: Path) -> None:
     with Writing(shop):
         made = [make_backup(shop, backups) for _ in range(2)]
@@ -218,6 +219,28 @@ def account(shop: Database) -> Iterator[Database]:
     execute(shop, f"DROP {'ROLE' if shop.dialect.name == 'postgresql' else 'USER'} {name}")
 
 
+@pytest.mark.slow
+@pytest.mark.excused("sqlite", why="it has no rights")
+@pytest.mark.excused("postgresql", why="readers need no lock there")
+def test_without_the_global_lock_the_tables_are_locked(shop: Database, backups: Path) -> None:
+    """Managed servers give nobody the global read lock."""
+    url = shop.engine.url
+    name = f"small_{str(url.database)[-8:]}"
+    rights = "SELECT, LOCK TABLES, SHOW VIEW, TRIGGER, EVENT, EXECUTE"
+    execute(shop, f"CREATE USER {name}", f"GRANT {rights} ON `{url.database}`.* TO {name}")
+    execute(shop, "DROP PROCEDURE forget", "DROP PROCEDURE remember", "DROP VIEW counted", "DROP FUNCTION how_many")
+    small = connect(url.set(username=name))
+    try:
+        with Writing(shop):
+            backup = make_backup(small, backups)
+        assert "read locks on all tables" in str(backup.instant["method"])
+        check = verify_backup(backup, backups, shop)
+        assert check.passed, str(check)
+    finally:
+        small.close()
+        execute(shop, f"DROP USER {name}")
+
+
 # --- bad days ---------------------------------------------------------------------------------------------------------
 
 
@@ -296,6 +319,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_midway_holds_no_half_backup(
     shop: Database, tiny_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -186,6 +186,7 @@ def check_failing(db: Database, backup: Backup, step: str, moment: Moment) -> No
     assert StepJournal.unfinished(backup.folder.parent) == []
 
 
+@pytest.mark.slow
 def test_a_failing_swap_leaves_the_original(shop: Database, backup: Backup, monkeypatch: pytest.MonkeyPatch) -> None:
     """The statement itself fails half-way: what was prepared for it is taken back."""
     before = capture(shop)

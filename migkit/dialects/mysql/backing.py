@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from migkit.dialects.backing import Backing, BackupTool, Instant, Swap, SwapStatus
 from migkit.dialects.mysql import scratch, session, swapping
 from migkit.dialects.mysql.catalog_reader import Reader
-from migkit.dialects.mysql.definitions import Definition, Definitions, disabled, make, prepare
+from migkit.dialects.mysql.definitions import Definition, Definitions, disabled, make, make_possible, prepare
 from migkit.dialects.mysql.dump import connection_arguments
 from migkit.dialects.mysql.exact_floats import FLOATS, write_floats
 from migkit.dialects.mysql.explanations import explain_error
@@ -30,16 +30,17 @@ from migkit.errors import BackupFailed, CloneFailed, MissingTool, PermissionMiss
 from migkit.progress import SILENT, Progress
 
 _CONTENT = "dump.sql.zst"
-EVENTS = "events.json"
-TRIGGERS = "triggers.json"
+OBJECTS = "objects.json"
 # Text compresses to about that share of the room its rows take.
 _COMPRESSED_SHARE = 0.5
 _LOCK_PATIENCE_SECONDS = 5
 _DUMP_ARGUMENTS = (
     "--single-transaction",
     "--quick",
-    "--routines",
-    # Triggers would fire while exact values are put in, and events run wherever they are restored: both are kept apart.
+    # Views, routines, triggers and events are kept apart. The tool would write some of them between statements that
+    # alter the database by its name, which is that of another one where it is restored; triggers would fire while exact
+    # values are put in, and events run wherever they are.
+    "--skip-routines",
     "--skip-triggers",
     "--skip-events",
     "--hex-blob",
@@ -124,9 +125,8 @@ class MySQLBacking(Backing):
         """Let the server's own tool write one SQL text, compressed on its way to the disk."""
         (dump, _) = self.backup_tools(connection)
         database = str(scalar(connection, "SELECT DATABASE()"))
-        definitions = Definitions(Reader(connection, None, self.is_mariadb))
-        _write_definitions(definitions.triggers(), folder / TRIGGERS)
-        _write_definitions(definitions.events(), folder / EVENTS)
+        apart = _definitions(connection, self.is_mariadb)
+        _write_definitions(apart, folder / OBJECTS)
         tables, foreign = _tables(connection)
         begun, seen, shown = threading.Event(), 0, False
 
@@ -146,6 +146,7 @@ class MySQLBacking(Backing):
             *connection_arguments(connection.engine.url),
             *_DUMP_ARGUMENTS,
             *(() if self.is_mariadb else _MYSQL_DUMP_ARGUMENTS),
+            *(f"--ignore-table={database}.{one.name}" for one in apart if one.kind == "VIEW"),
             "--",
             database,
         ]
@@ -171,7 +172,11 @@ class MySQLBacking(Backing):
 
     def create_stage(self, home: URL | None, name: str, facts: Mapping[str, Any]) -> URL:
         """Create an empty database with the character set of the original."""
-        url = scratch.create_scratch(home, name)
+        try:
+            url = scratch.create_scratch(home, name)
+        except PermissionMissing as error:
+            right = rf"Grant ALL PRIVILEGES ON `{scratch.PREFIX}%`.*, where backups are restored beside."
+            raise PermissionMissing(error.what, where=error.where, next_step=right) from error
         with _session(url) as connection:
             execute(connection, f"ALTER DATABASE {quote(name)}{swapping.character_set(facts)}")
         return url
@@ -193,12 +198,15 @@ class MySQLBacking(Backing):
                 with ToolProcess(command, environment(staged), source=source) as process:
                     if process.wait():
                         raise _failure(process, RestoreFailed)
-        events = [disabled(one) for one in read_definitions(folder / EVENTS)]
+        found = read_definitions(folder / OBJECTS)
         with _session(staged) as connection:
             prepare(connection)
             try:
-                for definition in (*read_definitions(folder / TRIGGERS), *events):
-                    make(connection, definition)
+                # What was broken in the original is broken here; comparing says so.
+                make_possible(connection, [one for one in found if one.kind not in ("TRIGGER", "EVENT")])
+                for one in found:
+                    if one.kind in ("TRIGGER", "EVENT"):
+                        make(connection, disabled(one) if one.kind == "EVENT" else one)
             except CloneFailed as error:
                 raise RestoreFailed(error.what, where=staged.database) from error
 
@@ -289,7 +297,12 @@ def _tables(connection: Connection) -> tuple[int, list[str]]:
     return len(found), [str(name) for name, transactions in found if transactions != "YES"]
 
 
-# --- triggers and events ----------------------------------------------------------------------------------------------
+# --- what is kept apart ----------------------------------------------------------------------------------------------
+
+
+def _definitions(connection: Connection, mariadb: bool) -> list[Definition]:
+    read = Definitions(Reader(connection, None, mariadb))
+    return [*read.routines(), *read.views(), *read.triggers(), *read.events()]
 
 
 def _write_definitions(found: Sequence[Definition], path: Path) -> None:
@@ -297,12 +310,14 @@ def _write_definitions(found: Sequence[Definition], path: Path) -> None:
 
 
 def read_definitions(path: Path) -> list[Definition]:
-    """Read the triggers or events that a backup keeps apart."""
+    """Read the views, routines, triggers and events that a backup keeps apart."""
     return [Definition.from_document(one) for one in json.loads(path.read_text(encoding="utf-8"))]
 
 
 def _events(swap: Swap) -> list[Definition] | None:
-    return read_definitions(swap.data / EVENTS) if swap.data is not None and (swap.data / EVENTS).exists() else None
+    if swap.data is None or not (swap.data / OBJECTS).exists():
+        return None
+    return [one for one in read_definitions(swap.data / OBJECTS) if one.kind == "EVENT"]
 
 
 # --- tools ------------------------------------------------------------------------------------------------------------

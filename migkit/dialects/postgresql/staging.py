@@ -10,9 +10,10 @@ from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError
 
 from migkit.dialects.postgresql.scratch import refused, server
+from migkit.dialects.postgresql.session import is_permission_error
 from migkit.dialects.postgresql.sql import execute, literal, quote
 from migkit.dialects.postgresql.transfer import ROLES, create_roles
-from migkit.errors import RestoreFailed
+from migkit.errors import PermissionMissing, RestoreFailed
 
 # A role or the server may have made reading the default; index builds are what restoring waits for.
 WRITER_SETTINGS = {"maintenance_work_mem": "256MB", "default_transaction_read_only": "off", "statement_timeout": "0"}
@@ -88,6 +89,12 @@ def create_stage(home: URL | None, name: str, facts: Mapping[str, Any]) -> URL:
             options = " ".join(_options(connection, facts))
             execute(connection, f"CREATE DATABASE {quote(name)} TEMPLATE template0 {options}")
         except DBAPIError as error:
+            if is_permission_error(error):
+                raise PermissionMissing(
+                    f"{home.username or 'The user'} may not create databases on this server",
+                    where=name,
+                    next_step="Give the right: ALTER ROLE … CREATEDB.",
+                ) from error
             raise refused(error, name, home) from error
     return home.set(database=name)
 

@@ -16,6 +16,7 @@ from migkit.dialects.postgresql.session import error_code, explain_error, is_per
 from migkit.dialects.postgresql.sql import execute, literal, quote
 from migkit.errors import ConfigError, DatabaseInUse, PermissionMissing, RestoreFailed
 from migkit.progress import Progress
+from migkit.stopping import check
 
 _NAME_BYTES = 63
 # Where one can always connect to; a database cannot be renamed by a session of its own.
@@ -149,6 +150,7 @@ def _wait_for_leaving(connection: Connection, swap: Swap, patience: float, progr
         if not told:
             progress.note("·", f"Waiting for {len(left)} to leave {swap.target.database}: {_shown(left)}")
             told = True
+        check()
         time.sleep(_LOOK_SECONDS)
     return left
 

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import URL
 
 from migkit.dialects.backing import KEPT_PREFIX, Swap, SwapStatus
+from migkit.dialects.sqlite import standing
 from migkit.dialects.sqlite.files import database_file, sqlite_uri
 from migkit.errors import ConfigError, DatabaseInUse, MigkitError, RestoreFailed, UnsupportedFeature
 from migkit.progress import Progress
@@ -51,7 +52,7 @@ def swap_in(swap: Swap, *, patience: float, progress: Progress) -> None:
     RestoreFailed
         If copying fails; the target is as it was.
     """
-    with closing(_exclusive(swap.target, patience)) as target:
+    with standing.taken_again(_file(swap.target)), closing(_exclusive(swap.target, patience)) as target:
         kept = aside_path(swap.target, swap.aside)
         try:
             progress.begin("Keeping what was there")
@@ -77,8 +78,7 @@ def _exclusive(url: URL, patience: float) -> sqlite3.Connection:
     session = sqlite3.connect(sqlite_uri(url, "rw"), uri=True, isolation_level=None, timeout=patience)
     try:
         session.execute("PRAGMA locking_mode = EXCLUSIVE")
-        session.execute("BEGIN EXCLUSIVE")
-        session.execute("COMMIT")
+        standing.lock_whole(session, _file(url))
     except sqlite3.OperationalError as error:
         session.close()
         if getattr(error, "sqlite_errorname", "").startswith(_IN_USE):
