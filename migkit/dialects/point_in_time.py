@@ -125,7 +125,7 @@ class PointInTime:
 
     label: str
     pitr_base: BaseKind = "backup"
-    pitr_resolution: str = "microseconds"
+    pitr_resolution: str = "any, to the microsecond"
 
     def _no_way_back_in_time(self) -> UnsupportedFeature:
         return UnsupportedFeature(

@@ -14,7 +14,7 @@ from migkit import embedded
 from migkit.database import Database
 from migkit.dialects.backing import Swap
 from migkit.dialects.point_in_time import Base, LogMoment
-from migkit.display.units import duration
+from migkit.display.units import duration, plural
 from migkit.errors import MigkitError, MomentUnreachable, RestoreFailed
 from migkit.progress import SILENT, Progress
 from migkit.recovery import keeping
@@ -116,7 +116,7 @@ def _recover(
             found = stage(staging)
             learned["rows"] = found.state.total_rows
         took = duration(time.monotonic() - began)
-        progress.note("✓", f"Recovered {found.state.total_rows:,} rows beside, and verified them ({took})")
+        progress.note("✓", f"Recovered {plural(found.state.total_rows, 'row')} beside, and verified them ({took})")
         with journal.step(_LOOK):
             before = capture(db, progress=progress)
         put_in_place(db, work.swap, journal, terminate=terminate, patience=patience, progress=progress)
@@ -147,7 +147,7 @@ def _require_in_place(db: Database, staged: Staged, progress: Progress) -> None:
 
 def _steps(work: _Recovery, found: Staged, took: str) -> tuple[str, ...]:
     return (
-        f"recovered {found.state.total_rows:,} rows beside, and verified them ({took})",
+        f"recovered {plural(found.state.total_rows, 'row')} beside, and verified them ({took})",
         *found.notes,
         f"what was there before is kept as {work.aside} for {work.keep_old_days:g} days",
     )

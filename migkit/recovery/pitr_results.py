@@ -12,7 +12,7 @@ from migkit import frames
 from migkit.display.card import Card, Fact, Fold
 from migkit.display.lines import BAD, GOOD, NOTE, WARN, Line
 from migkit.display.results import Drawn
-from migkit.display.units import count, duration, size
+from migkit.display.units import count, duration, plural, size
 from migkit.state.comparison import Comparison
 from migkit.storage import encode_frame, encode_instant
 
@@ -73,7 +73,7 @@ class Moment(Drawn):
             title=f"{encode_instant(self.moment)} on {self.database}",
             sign=GOOD if self.returnable else WARN,
             verdict="can be returned to" if self.returnable else "cannot be returned to",
-            figures=(Fact("position in the log", self.position or "none"),),
+            figures=(Fact("position in the log", self.position),) if self.position else (),
             lines=tuple(lines),
         )
 
@@ -186,7 +186,11 @@ class PitrStatus(Drawn):
     def card(self) -> Card:
         """Return what the status shows of itself."""
         gaps = [Line(BAD, f"{row['base']}: {row['what']}") for row in frames.PITR_GAPS.rows(self.gaps)]
-        reach = [Line(NOTE, f"moments that were not noted: {self.resolution}")] if self.enabled else []
+        reach = (
+            [Line(NOTE, f"what moments can be named, beside those that were noted: {self.resolution}")]
+            if self.enabled
+            else []
+        )
         return Card(
             title=f"Point in time of {self.database}",
             sign=GOOD if self.passed else BAD if self.enabled else WARN,
@@ -211,9 +215,10 @@ class PitrStatus(Drawn):
         if self.earliest is None or self.latest is None:
             return "no moment can be returned to"
         if not self.continuous:
-            return f"{count(len(self.bases))} restore points, the last of {encode_instant(self.latest)}"
+            return f"{plural(len(self.bases), 'restore point')}, the last of {encode_instant(self.latest)}"
         until = f"{self.latest:%Y-%m-%d %H:%M:%S} UTC"
-        return f"every moment from {self.earliest:%Y-%m-%d %H:%M:%S.%f} UTC until {until} can be returned to"
+        reach = f"every moment from {self.earliest:%Y-%m-%d %H:%M:%S.%f} UTC until {until} can be returned to"
+        return reach if self.running else f"not recorded now; with what the server still keeps, {reach}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -203,7 +203,7 @@ def test_a_file_returns_to_a_restore_point(sqlite: Database, tmp_path: Path) -> 
     assert recovered.kept and "recovered, verified and serving" in repr(recovered)
     assert "<div" in recovered._repr_html_()
     status = pitr.status(sqlite, tmp_path)
-    assert status.passed and len(status.bases) == 1 and "1 restore points" in repr(status)
+    assert status.passed and len(status.bases) == 1 and "1 restore point," in repr(status)
 
 
 def test_the_nearest_restore_points_are_named(sqlite: Database, tmp_path: Path) -> None:

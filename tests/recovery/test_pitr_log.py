@@ -136,3 +136,18 @@ def test_positions_of_the_binary_log_are_ordered() -> None:
 )
 def test_what_a_database_qualifies_is_renamed(sql: str, renamed: str) -> None:
     assert reach.renamed(sql, "shop", "s") == renamed
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("/* a */ CREATE DEFINER=`a b`@`%` EVENT `e` ON SCHEDULE EVERY 1 DAY DO SELECT 1", ("CREATE", "EVENT")),
+        ("DROP EVENT IF EXISTS e", ("DROP", "EVENT")),
+        ("create or replace table event (event int)", ("CREATE", "TABLE")),
+        ("ALTER SCHEMA `x` COLLATE utf8mb4_bin", ("ALTER", "SCHEMA")),
+        ("INSERT INTO t VALUES ('CREATE EVENT')", ("INSERT", "")),
+        ("", ("", "")),
+    ],
+)
+def test_what_a_statement_defines_is_told(sql: str, told: tuple[str, str]) -> None:
+    assert reach.definition(sql) == told

@@ -37,6 +37,7 @@ def hostile(db: Database) -> list[str]:
     """Return statements with names and things that are easily done wrong."""
     own = quote(str(db.engine.url.database))
     return [
+        f"ALTER DATABASE {own} COLLATE utf8mb4_bin",
         "CREATE TABLE digits (n integer PRIMARY KEY)",
         f"INSERT INTO digits VALUES {', '.join(f'({n})' for n in range(200))}",
         "CREATE TABLE many (id bigint PRIMARY KEY, text varchar(80))",
@@ -58,7 +59,6 @@ def hostile(db: Database) -> list[str]:
         f"ALTER TABLE {own}.many ADD COLUMN more varchar(10) DEFAULT 'x', ALGORITHM=COPY",
         "SET SESSION foreign_key_checks = 0",
         f"DELETE FROM {own}.`Mixed.Case`",
-        f"ALTER DATABASE {own} COLLATE utf8mb4_bin",
         "CREATE TABLE made AS SELECT * FROM many WHERE id < 50",
         "RENAME TABLE made TO renamed",
         "TRUNCATE TABLE digits",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -25,8 +24,6 @@ from migkit.progress import Progress
 _BATCH_BYTES = 1_000_000
 _SECOND = timedelta(seconds=1)
 _STATEMENT_EVENTS = frozenset({events.INTVAR, events.RAND})
-# CREATE and ALTER EVENT; DEFINER may stand between.
-_EVENT = re.compile(r"\s*(?:CREATE|ALTER)\s+(?:OR\s+REPLACE\s+)?(?:DEFINER\s*=\s*\S+\s+)?EVENT\b", re.IGNORECASE)
 _ABOUT_THE_DATABASE = frozenset({"DATABASE", "SCHEMA"})
 
 
@@ -281,14 +278,12 @@ class _Replay:
             return False
         if query.database == "" and not names_us:
             return False
-        first, second, *_ = [*text.upper().split(None, 2), "", ""]
-        if second.split("`")[0] in _ABOUT_THE_DATABASE:
-            if first == "ALTER":
-                return True
-            if first == "DROP" and self._is_dropped(text):
+        verb, kind = reach.definition(text)
+        if kind in _ABOUT_THE_DATABASE:
+            if verb == "DROP" and self._is_dropped(text):
                 raise self._cannot(event, text, "drops the database")
-            return False
-        if _EVENT.match(text):
+            return verb == "ALTER"
+        if kind == "EVENT":
             raise self._cannot(event, text, "is about an event, which would begin to work there")
         if reach.reaches_beyond_database(text, self._neighbours):
             if reach.reaches_beyond_database(text, ()):

@@ -26,7 +26,7 @@ class SQLitePointInTime(PointInTime):
     """How SQLite goes back to a moment."""
 
     pitr_base: BaseKind = "point"
-    pitr_resolution = "only moments that `migkit timestamp` took a restore point at"
+    pitr_resolution = "none, for SQLite keeps no log"
 
     def log_moment(self, connection: Connection) -> LogMoment:
         """Return this machine's clock: the client is the server."""
@@ -52,10 +52,13 @@ class SQLitePointInTime(PointInTime):
         return ()
 
     def take_base(self, url: URL, made: Recording, folder: Path, *, progress: Progress = SILENT) -> Base:
-        """Copy the file as it is at one instant; writers are held back while the clock is read, not while it is copied."""
-        with _held_instant(url) as (reader, moment):
-            with SQLiteBacking().write_backup(reader, folder, Instant("a read transaction"), progress=progress):
-                pass
+        """Copy the file as it is at one instant; writers are held back while the clock is read, no longer."""
+        instant = Instant("a read transaction")
+        with (
+            _held_instant(url) as (reader, moment),
+            SQLiteBacking().write_backup(reader, folder, instant, progress=progress),
+        ):
+            pass
         with told_where(folder):
             files = sorted(folder.iterdir())
             for file in files:
@@ -84,7 +87,7 @@ class SQLitePointInTime(PointInTime):
 
 @contextmanager
 def _held_instant(url: URL) -> Iterator[tuple[Connection, datetime]]:
-    """Open a snapshot, and read the clock, while nobody can write: what is in it was there by then, and nothing else."""
+    """Open a snapshot and read the clock while nobody can write: just what was there by then is in it."""
     writer = create_engine(url)
     try:
         with writer.connect() as holder:
