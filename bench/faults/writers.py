@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bench.faults.subject import LEDGER
 
 _PAUSE_SECONDS = 0.02
+_APART = 1_000_000
 
 
 class Writers:
@@ -25,19 +26,19 @@ class Writers:
         self._engine = sa.create_engine(url, poolclass=sa.pool.NullPool, connect_args=arguments)
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._write, args=(one,), daemon=True) for one in range(writers)]
-        self.committed: set[tuple[int, int]] = set()
+        self.committed: set[int] = set()
         self.refused = 0
 
     def _write(self, writer: int) -> None:
-        numbers = count(1)
+        numbers = count(writer * _APART + 1)
         connection: sa.Connection | None = None
         while not self._stop.is_set():
             number = next(numbers)
             try:
                 connection = connection or self._engine.connect()
-                connection.exec_driver_sql(f"INSERT INTO {LEDGER} VALUES ({writer}, {number})")
+                connection.exec_driver_sql(f"INSERT INTO {LEDGER} VALUES ({number})")
                 connection.commit()
-                self.committed.add((writer, number))
+                self.committed.add(number)
             except (SQLAlchemyError, OSError):
                 self.refused += 1
                 with suppress(SQLAlchemyError, OSError):

@@ -18,6 +18,8 @@ _MYSQL = (
     "CREATE TABLE log (id INT PRIMARY KEY AUTO_INCREMENT, what VARCHAR(60) CHARACTER SET utf8mb4)",
     "CREATE TRIGGER noted AFTER INSERT ON users FOR EACH ROW INSERT INTO log (what) VALUES (concat('nëw ', NEW.id))",
     "CREATE FUNCTION how_many() RETURNS INT READS SQL DATA RETURN (SELECT count(*) FROM users)",
+    "CREATE PROCEDURE remember(OUT what VARCHAR(20)) SET what = 'ä'",
+    "ALTER DATABASE COLLATE utf8mb4_bin",
     "CREATE PROCEDURE forget(IN which INT) DELETE FROM orders WHERE id = which",
     "CREATE VIEW counted AS SELECT how_many() AS n FROM buyers",
     "CREATE TABLE measured (place VARCHAR(10) PRIMARY KEY, value FLOAT,"

@@ -14,6 +14,7 @@ from sqlalchemy.pool import StaticPool
 
 from migkit.dialects.guarding import Closed, Guarding, IndexProblem, Opened, Session
 from migkit.dialects.sqlite import session as driver
+from migkit.dialects.sqlite import standing
 from migkit.dialects.sqlite.files import database_file
 from migkit.errors import DatabaseInUse, DeployRunning, MigkitError, UnsupportedFeature
 
@@ -172,6 +173,7 @@ class WriteLock:
         version = int(session.execute("PRAGMA data_version").fetchone()[0])
         self._others_wrote |= self._version is not None and version != self._version
         self._version = version
+        standing.stand(Path(self._place), self)
 
     def others_wrote(self) -> bool | None:
         """Tell by SQLite's own count of foreign commits."""
@@ -179,6 +181,7 @@ class WriteLock:
 
     def release(self) -> None:
         """Let go of the lock, and close the session."""
+        standing.leave(Path(self._place))
         self.pause()
         self._session = None
         if self.engine is not None:

@@ -24,7 +24,7 @@ from migkit.workflow.deployment.execution import judge
 from migkit.workflow.deployment.options import DeployOptions
 from migkit.workflow.deployment.record import RUN, Record
 from migkit.workflow.deployment.results import Deployment
-from migkit.workflow.deployment.undoing import TAKE_BACK, Failure, take_back_or_give_up, undo
+from migkit.workflow.deployment.undoing import GAVE_UP, TAKE_BACK, Failure, take_back_or_give_up, undo
 from migkit.workflow.deployment.watching import run_smoke_tests
 from migkit.workflow.deployment.window import CLOSE, OPEN, START, STOP, Window, wait_for_server
 from migkit.workflow.promise import Promise, learn_promise
@@ -159,6 +159,13 @@ class _Resuming:
 
     def _decide(self) -> None:
         reading, record = self.reading, self.record
+        gave_up = reading.last(GAVE_UP)
+        if gave_up is not None and not self._is_put_right():
+            record.status = "failed"
+            record.error = str(gave_up.facts["why"])
+            record.commands += gave_up.facts["commands"]
+            record.commands.append(f"migkit recover --accept --database {record.db.name}")
+            return
         self._take_over_window()
         self.window.jobs_stopped = reading.may_have_begun(STOP) and not reading.done(START)
         before = record.states.get("before")
@@ -180,6 +187,11 @@ class _Resuming:
             self._go_back(Failure("error", self.why))
             return
         self._judge(before, now)
+
+    def _is_put_right(self) -> bool:
+        """Whether a person has brought back the state before since migkit gave up."""
+        before = self.record.states.get("before")
+        return before is not None and is_same(self.record.db, before, capture(self.record.db, like=before))
 
     def _take_over_window(self) -> None:
         reading = self.reading

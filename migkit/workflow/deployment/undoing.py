@@ -19,7 +19,7 @@ from migkit.workflow.deployment.record import Record
 from migkit.workflow.deployment.window import Window, wait_for_server
 from migkit.workflow.taking_back import TakenBack, cannot, take_back
 
-TAKE_BACK = "take-back"
+TAKE_BACK, GAVE_UP = "take-back", "gave-up"
 
 # They put an older database in the place of this one, with all that was written since.
 _REPLACING = ("backup", "pitr")
@@ -167,7 +167,9 @@ def _try(record: Record, window: Window, strategy: str, before: State, backup_id
         assert window.held is not None
         with ExitStack() as stack:
             if strategy in _REPLACING:
-                stack.enter_context(window.held.paused())
+                if window.held.closed.hold is not None and window.held.closed.hold.engine is None:
+                    # Table locks of our own would keep out the restore, too.
+                    stack.enter_context(window.held.paused())
                 writer = stack.enter_context(window.held.privileged())
             else:
                 writer = stack.enter_context(window.held.writer())
@@ -231,6 +233,9 @@ def _give_up(record: Record, window: Window, why: str, backup: Backup | None) ->
             record.commands.append(f"migkit db read-only off --database {record.db.name}")
         else:
             window.open()
+    # Whoever recovers later must not try again what was tried, while a person is at work.
+    with record.journal.step(GAVE_UP, required=False, why=record.error, commands=record.commands):
+        pass
 
 
 def commands_for(record: Record, backup: Backup | None) -> list[str]:
