@@ -4,6 +4,7 @@ PYTHON ?= python3
 ENGINE ?= postgresql
 WORKERS ?= 2
 PYTEST_ARGS ?=
+LAB_ARGS ?=
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
@@ -30,8 +31,8 @@ lint: .venv/.installed-dev ## ruff, and mypy --strict on migkit/
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy --strict migkit
 
-lab: .venv/.installed-lab ## JupyterLab in notebooks/
-	@cd notebooks && ../$(BIN)/jupyter lab
+lab: .venv/.installed-lab ## JupyterLab in notebooks/; LAB_ARGS are passed on
+	@cd notebooks && ../$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
 
 bench: .venv/.installed-dev ## measure: ratios, each of two things timed in the same run
 	@$(BIN)/python -m bench

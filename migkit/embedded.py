@@ -7,6 +7,7 @@ stopped when the last process that used it ends.
 from __future__ import annotations
 
 import os
+import threading
 import warnings
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from sqlalchemy import URL, make_url
 from migkit.errors import ConnectionFailed, MissingExtra
 
 VERSION = 18
+_starting = threading.Lock()
 DEFAULT_DATABASE = "migkit"
 
 
@@ -57,7 +59,9 @@ def server_url(database: str = "postgres") -> URL:
     ConnectionFailed
         If the server does not start.
     """
-    return make_url(_start()).set(drivername="postgresql+psycopg", database=database)._replace(password=None)
+    with _starting:  # two panels may ask at the same time
+        uri = _start()
+    return make_url(uri).set(drivername="postgresql+psycopg", database=database)._replace(password=None)
 
 
 def tool(name: str) -> Path:

@@ -267,6 +267,7 @@ def _say_comparison(result: Comparison) -> None:
 @click.option("--reports", type=click.Path(path_type=Path), help="The archive [default: reports].")
 @click.option("--canaries/--no-canaries", default=True, help="Watch who stalls while it goes up [default: on].")
 @click.option("--long-reader", metavar="TIME", help="Hold a reading transaction open meanwhile: 5s, 300ms.")
+@click.option("--workload", metavar="FILE", help="Put this load on a second clone, too: a file, auto or server.")
 @with_database
 @with_limits
 @with_json
@@ -277,6 +278,7 @@ def rehearse(
     reports: Path | None,
     canaries: bool,
     long_reader: str | None,
+    workload: str | None,
     database: str | None,
     timeout: float | None,
     lock_timeout: float | None,
@@ -294,6 +296,7 @@ def rehearse(
             reports=reports,
             canaries=canaries,
             long_reader=long_reader,
+            workload=workload,
         )
     except MigkitError as error:
         # What was done until then is archived; a report of it helps whoever has to find out why.

@@ -22,7 +22,9 @@ from migkit.workflow import trial, validation
 from migkit.workflow.dry_run import DryRun
 from migkit.workflow.evidence import Evidence
 from migkit.workflow.limits import limits_for
+from migkit.workflow.load_preparation import AnyWorkload
 from migkit.workflow.rehearsal import Rehearsal
+from migkit.workflow.under_load import Load
 from migkit.workflow.validation import Validation
 
 
@@ -244,6 +246,7 @@ def rehearse(
     reports: str | Path | Literal[False] | None = None,
     canaries: bool = True,
     long_reader: str | float | None = None,
+    workload: AnyWorkload | None = None,
     progress: Progress | None = None,
 ) -> Rehearsal:
     """Prove a migration on a clone: what it changes, what it locks, and whether the way back restores everything.
@@ -255,8 +258,7 @@ def rehearse(
     db : str, URL, Engine or Database
         The database to clone; only read.
     into : str, URL or Database, optional
-        The server to make the clone on; by default PostgreSQL goes to the embedded server, MySQL and MariaDB next to
-        their source, SQLite to a temporary file.
+        The server to make the clone on; by default as for :func:`clone`.
     require_down : bool
         Fail a migration that has no way down.
     timeout, lock_timeout : float, optional
@@ -264,11 +266,11 @@ def rehearse(
     reports : str, Path or False, optional
         The archive for the evidence; by default ``reports`` or as ``migkit.toml`` says. ``False`` archives nothing.
     canaries : bool
-        While the migration goes up, look at each table it touches 50 times a second, as a reader and as a writer would,
-        and tell how long they stalled. Not on SQLite, where they would be in the way.
+        Read and write the touched tables 50 times a second meanwhile, changing nothing, and tell who stalled.
     long_reader : str or float, optional
-        Hold a transaction open meanwhile that has read those tables, for so long (``"5s"``): the queue that forms
-        behind it is the one that production would build.
+        Hold a transaction open that has read those tables, for so long (``"5s"``): production's queue forms behind it.
+    workload : str, Path or Workload, optional
+        After the proof, run the migration on a second clone under this load, as :func:`load_test` does.
     progress : Progress, optional
         Where to tell how far it is.
 
@@ -284,18 +286,23 @@ def rehearse(
     """
     config = load_config()
     loaded = load_migration(migration, config=config)
+    timeout = config.migrations.timeout_seconds if timeout is None else timeout
+    lock_timeout = config.migrations.lock_timeout_seconds if lock_timeout is None else lock_timeout
+    reading = None if long_reader is None else seconds_of(long_reader, "The long reader")
+    load = None if workload is None else Load(workload, reading, timeout, lock_timeout)
     with reached(db, config=config) as database:
         return trial.rehearse(
             loaded,
             database,
             into=into,
             require_down=require_down,
-            timeout=config.migrations.timeout_seconds if timeout is None else timeout,
-            lock_timeout=config.migrations.lock_timeout_seconds if lock_timeout is None else lock_timeout,
+            timeout=timeout,
+            lock_timeout=lock_timeout,
             reports=None if reports is False else Path(reports or config.reports.directory),
             limits=limits_for(loaded, config.limits),
             canaries=canaries,
-            long_reader=None if long_reader is None else seconds_of(long_reader, "The long reader"),
+            long_reader=reading,
+            load=load,
             progress=progress or default_progress(),
         )
 

@@ -9,6 +9,7 @@ from migkit import frames
 from migkit.display.results import changed_lines
 from migkit.display.units import milliseconds
 from migkit.findings import Finding
+from migkit.load.results import LoadResult
 from migkit.migration.inverses import table_altered, things_made
 from migkit.migration.results import Run
 from migkit.state.comparison import Comparison
@@ -17,6 +18,7 @@ from migkit.workflow.company import Company
 from migkit.workflow.company_judgement import judge_company
 from migkit.workflow.limits import Limits
 from migkit.workflow.rehearsal import Step
+from migkit.workflow.under_load import judge_load
 from migkit.workflow.validation import Validation
 
 NO_LIMITS = Limits()
@@ -34,6 +36,7 @@ def judge_rehearsal(
     steps: Sequence[Step],
     company: Company | None = None,
     limits: Limits = NO_LIMITS,
+    load: LoadResult | None = None,
 ) -> list[Finding]:
     """Judge a rehearsal by what it brought to light; a step that was not done never counts in its favour.
 
@@ -53,6 +56,8 @@ def judge_rehearsal(
         What canaries saw.
     limits : Limits
         What the migration may do to others at the most.
+    load : LoadResult or None
+        What a workload went through, where one was given.
 
     Returns
     -------
@@ -73,7 +78,8 @@ def judge_rehearsal(
         existing = _existing_tables(comparison)
         findings += [*_rewrites(runs["up"], existing), *_copies(runs["up"])]
         findings += [*_long_locks(runs["up"], existing), *_outside(runs["up"])]
-    return findings + judge_company(company, runs.get("up"), comparison, limits)
+    findings += judge_company(company, runs.get("up"), comparison, limits)
+    return findings + judge_load(load)
 
 
 def _runs(runs: Mapping[str, Run]) -> Iterator[Finding]:

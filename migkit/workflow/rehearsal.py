@@ -15,6 +15,7 @@ from migkit.display.lock_plot import lock_durations
 from migkit.display.results import Drawn, rehearsal_card
 from migkit.errors import UnsupportedFeature
 from migkit.framing import plain
+from migkit.load.results import LoadResult
 from migkit.migration.results import Run
 from migkit.state.comparison import Comparison
 from migkit.state.snapshot import State
@@ -63,6 +64,8 @@ class Rehearsal(Drawn):
         What canaries (and those behind a long reader) went through while the migration went up.
     limits : Limits
         What the migration may do to others at the most.
+    load : LoadResult or None
+        What a workload went through on a second clone, where one was given.
     findings, unchecked : pandas.DataFrame
         The judgement, and what was not looked at.
     error : str or None
@@ -93,6 +96,7 @@ class Rehearsal(Drawn):
     validation: Validation | None = field(default=None, repr=False)
     company: Company | None = field(default=None, repr=False)
     limits: Limits = field(default_factory=Limits)
+    load: LoadResult | None = field(default=None, repr=False)
     error: str | None = None
     evidence: Path | None = None
 

@@ -8,6 +8,7 @@ from typing import Any, get_args
 from migkit import frames
 from migkit.display.summary import summarize
 from migkit.framing import plain
+from migkit.load.results import LoadResult
 from migkit.migration.results import Run
 from migkit.redaction import redact
 from migkit.state.comparison import Comparison, compare
@@ -30,7 +31,7 @@ def finish_rehearsal(rehearsal: Rehearsal) -> None:
     """Write all results of a rehearsal that keeps evidence, then its manifest."""
     if rehearsal.evidence is None:
         return
-    results = {name: getattr(rehearsal, name) for name in (*_STATES, *_RUNS, "validation", "company")}
+    results = {name: getattr(rehearsal, name) for name in (*_STATES, *_RUNS, "validation", "company", "load")}
     documents = {name: _without_secrets(result.to_document()) for name, result in results.items() if result is not None}
     finish_evidence(rehearsal.evidence, documents, _manifest(rehearsal))
 
@@ -105,6 +106,7 @@ def _contradiction(rehearsal: Rehearsal) -> str | None:
         steps=rehearsal.steps,
         company=rehearsal.company,
         limits=rehearsal.limits,
+        load=rehearsal.load,
     )
     errors = [*told, *(finding.what for finding in judged if finding.severity == "error")]
     return errors[0] if errors else None
@@ -139,6 +141,7 @@ def _rehearsal(opened: EvidenceFolder) -> Rehearsal:
         validation=opened.read("validation", Validation.from_document),
         company=opened.read("company", Company.from_document),
         limits=Limits.from_document(document.get("limits")),
+        load=opened.read("load", LoadResult.from_document),
         error=document.get("error"),
         evidence=opened.path,
         before=states["before"],

@@ -168,6 +168,16 @@ QUEUED = Rule(
     good="SET lock_timeout = '2s', and try again every minute",
 )
 
+UNDER_LOAD = Rule(
+    "under-load",
+    "error",
+    "The migration ran under the given workload, and the load test did not pass.",
+    "The application's own queries stall, fail or break a limit while it runs, or afterwards.",
+    "Read what stalled and what failed in the load test; expand first, contract after the application has changed.",
+    bad="SELECT users by id fails: column legacy_flag does not exist",
+    good="every query of the workload is answered before, during and after",
+)
+
 RULES = (
     MIGRATION_FAILED,
     PROMISE_BROKEN,
@@ -187,6 +197,7 @@ RULES = (
     STALLED,
     CANARY_FAILED,
     QUEUED,
+    UNDER_LOAD,
 )
 
 BLOCKED_TOO_LONG_MS = 500.0

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ from migkit.display.units import duration
 from migkit.errors import MigkitError
 from migkit.findings import Finding, to_frame
 from migkit.load.canary import Seen
+from migkit.load.results import LoadResult
 from migkit.migration.half_applied import OnlyAPersonCanDecide
 from migkit.migration.migration import Direction, Migration
 from migkit.migration.results import Run, RunInterrupted
@@ -40,12 +42,12 @@ from migkit.workflow.proof import needs_proof, prove_rows
 from migkit.workflow.rehearsal import Rehearsal, Status, Step
 from migkit.workflow.rehearsal_evidence import finish_rehearsal
 from migkit.workflow.touched import feels_locks, touched_tables
+from migkit.workflow.under_load import Load
 from migkit.workflow.validation import Validation, validate_state
 
 Result = TypeVar("Result")
 
 _ALWAYS_UNCHECKED: tuple[tuple[str, str], ...] = (
-    ("the application's queries against the new schema", "no workload was given"),
     ("waiting and lock queues under production load", "nobody worked on the clone but, where there were any, canaries"),
     ("durations on production hardware", "the clone runs on this machine, freshly loaded and without bloat"),
 )
@@ -63,6 +65,7 @@ def rehearse(
     limits: Limits = NO_LIMITS,
     canaries: bool = True,
     long_reader: float | None = None,
+    load: Load | None = None,
     progress: Progress = SILENT,
 ) -> Rehearsal:
     """Prove a migration on a clone: what it changes, what it locks, and whether the way back restores everything.
@@ -73,20 +76,14 @@ def rehearse(
         The migration.
     db : Database
         The database to clone; only read.
-    into : str, URL or Database, optional
-        The server to make the clone on (see :func:`migkit.clone`).
-    require_down : bool
-        Fail a migration that has no way down, instead of reporting it as irreversible.
-    timeout, lock_timeout : float, optional
-        Limits of each run, in seconds.
+    into, require_down, timeout, lock_timeout, canaries, long_reader
+        As for :func:`migkit.rehearse`; times in seconds.
     reports : Path, optional
         The archive to put an evidence folder into; by default nothing is archived.
     limits : Limits
         What the migration may do to others at the most.
-    canaries : bool
-        Look at the touched tables as a reader and as a writer would while the migration goes up.
-    long_reader : float, optional
-        For how many seconds a transaction that has read the touched tables stays open meanwhile.
+    load : Load, optional
+        What shall ask a second clone while the migration goes up there.
     progress : Progress, optional
         Where to tell how far it is.
 
@@ -94,13 +91,9 @@ def rehearse(
     -------
     Rehearsal
         The whole proof. A migration that fails gives a failed rehearsal, not an exception.
-
-    Raises
-    ------
-    MigkitError
-        If the work could not be done at all: no clone, no connection.
     """
-    trial = _Trial(migration, db, into, require_down, timeout, lock_timeout, progress, limits, canaries, long_reader)
+    asked = (limits, canaries, long_reader, load)
+    trial = _Trial(migration, db, into, require_down, timeout, lock_timeout, progress, *asked)
     if reports is not None:
         name = folder_name(migration.name, "rehearsal", trial.started_at)
         trial.evidence = begin_evidence(reports, name, trial.head())
@@ -138,6 +131,7 @@ class _Trial:
     limits: Limits
     canaries: bool
     long_reader: float | None
+    load: Load | None
     status: Status = "running"
     error: str | None = None
     evidence: Path | None = None
@@ -152,6 +146,7 @@ class _Trial:
     validation: Validation | None = None
     unproven: list[Row] = field(default_factory=list)
     company: Company | None = None
+    loaded: LoadResult | None = None
     unseen: list[dict[str, str]] = field(default_factory=list)
 
     def head(self) -> dict[str, Any]:
@@ -172,6 +167,8 @@ class _Trial:
                 self._prove(copy)
             except _StopError as reason:
                 self.error = str(reason) or None
+        if self.load is not None and not self._errors():
+            self.loaded = self._step("Ran up under load, on a second clone", partial(self._put_load, self.load))
         self.status = "failed" if self._errors() else "passed"
 
     def _prove(self, copy: Database) -> None:
@@ -217,6 +214,9 @@ class _Trial:
         finally:
             self.company = Company.of(seen, self.long_reader)
             self.unseen = seen.unchecked
+
+    def _put_load(self, load: Load) -> LoadResult:
+        return load.put_on(self.migration, self.source, into=self.into, limits=self.limits, progress=self.progress)
 
     def _take_back_half(self, copy: Database) -> None:
         """Try the way back from where a failed way up stopped, on engines that do not roll it back themselves."""
@@ -315,6 +315,7 @@ class _Trial:
             steps=self.steps,
             company=self.company,
             limits=self.limits,
+            load=self.loaded,
         )
 
     def result(self) -> Rehearsal:
@@ -342,6 +343,7 @@ class _Trial:
             validation=self.validation,
             company=self.company,
             limits=self.limits,
+            load=self.loaded,
             error=self.error,
             evidence=self.evidence,
         )
@@ -355,6 +357,9 @@ class _Trial:
             self.unseen,
             [{"what": what, "why": why} for what, why in (*self.source.dialect.outside_database, *_ALWAYS_UNCHECKED)],
         ]
+        if self.loaded is None:
+            why = "no workload was given" if self.load is None else "the migration had failed before"
+            sources.append([{"what": "the application's queries against the new schema", "why": why}])
         for source in sources:
             for row in source:
                 rows.setdefault((row["what"], row["why"]), row)

@@ -1,4 +1,4 @@
-"""Install the servers and the browser the tests need, where that may be done: as root, with apt. Quick if all are there.
+"""Install the servers and the browser the tests need, where that may be done: as root, with apt. Quick the second time.
 
 Run as a program, before the tests::
 

@@ -16,7 +16,7 @@ class MariaDB(GuardingMariaDB, MySQL):
     name = "mariadb"
     label = "MariaDB"
     dump_tool = "mariadb-dump"
-    pitr_resolution = "whole seconds"
+    pitr_resolution = "any whole second, and any in a second in which nothing was changed"
 
     is_mariadb = True
     hash: Hash = TWO_POLYNOMIALS

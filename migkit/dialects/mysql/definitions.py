@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from migkit.dialects.mysql.catalog_reader import Reader
 from migkit.dialects.mysql.explanations import error_code, explain_error, is_permission_error
-from migkit.dialects.mysql.sql import execute, literal, quote, rows
+from migkit.dialects.mysql.sql import execute, literal, quote, rows, scalar
 from migkit.errors import CloneFailed
 
 _WRITER_SETTINGS = (
@@ -28,6 +28,9 @@ _OPTIONAL_SETTINGS = (
     "SET SESSION innodb_strict_mode = 0",
 )
 _DEFINER = re.compile(r"\bDEFINER\s*=\s*`(?:[^`]|``)*`@`(?:[^`]|``)*`\s*")
+# What texts in code are written in where nothing else is said: it is taken from the database, not from the session.
+_OF_DATABASE = "collation_database"
+_CODE = (("sql_mode", 1), ("collation_connection", 4), (_OF_DATABASE, 5))
 _NEEDS_ANOTHER = frozenset({1146, 1305, 1356})
 
 
@@ -97,7 +100,7 @@ class Definitions:
         found = self._reader.read("ROUTINES", "ROUTINE_TYPE, ROUTINE_NAME", "ROUTINE_SCHEMA", "ROUTINE_NAME")
         kinds = ("FUNCTION", "PROCEDURE")
         return [
-            self.shown(row["routine_type"], row["routine_name"], 2, ("sql_mode", 1), ("collation_connection", 4))
+            self.shown(row["routine_type"], row["routine_name"], 2, *_CODE)
             for row in found
             if row["routine_type"] in kinds
         ]
@@ -106,13 +109,12 @@ class Definitions:
         """Return the triggers, in the order in which they fire."""
         order = "EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION, ACTION_ORDER"
         found = self._reader.read("TRIGGERS", "TRIGGER_NAME", "TRIGGER_SCHEMA", order)
-        settings = (("sql_mode", 1), ("collation_connection", 4))
-        return [self.shown("TRIGGER", row["trigger_name"], 2, *settings) for row in found]
+        return [self.shown("TRIGGER", row["trigger_name"], 2, *_CODE) for row in found]
 
     def events(self) -> list[Definition]:
         """Return the events, as they are: enabled ones would run wherever they are made."""
         found = self._reader.read("EVENTS", "EVENT_NAME", "EVENT_SCHEMA", "EVENT_NAME")
-        settings = (("sql_mode", 1), ("time_zone", 2), ("collation_connection", 5))
+        settings = (("sql_mode", 1), ("time_zone", 2), ("collation_connection", 5), (_OF_DATABASE, 6))
         return [self.shown("EVENT", row["event_name"], 3, *settings) for row in found]
 
 
@@ -175,17 +177,34 @@ def make(writer: Connection, definition: Definition) -> None:
     """
     try:
         for variable, value in definition.settings:
-            execute(writer, f"SET SESSION {variable} = {literal(value)}")
-        try:
-            execute(writer, definition.sql)
-        except DBAPIError as error:
-            if not is_permission_error(error):
-                raise
-            # Only few may make objects in the name of others; the copy's are then its user's own.
-            execute(writer, _DEFINER.sub("", definition.sql, count=1))
+            if variable != _OF_DATABASE:
+                execute(writer, f"SET SESSION {variable} = {literal(value)}")
+        with _database_collation(writer, dict(definition.settings).get(_OF_DATABASE)):
+            try:
+                execute(writer, definition.sql)
+            except DBAPIError as error:
+                if not is_permission_error(error):
+                    raise
+                # Only few may make objects in the name of others; the copy's are then its user's own.
+                execute(writer, _DEFINER.sub("", definition.sql, count=1))
     except DBAPIError as error:
         raise CloneFailed(f"{definition.name} cannot be copied: {explain_error(error)}") from error
     finally:
         if definition.settings:
             for statement in _WRITER_SETTINGS:
                 execute(writer, statement)
+
+
+@contextmanager
+def _database_collation(writer: Connection, wanted: str | None) -> Iterator[None]:
+    """Give the connected database a collation for as long as it takes to make what was made under it."""
+    present = str(scalar(writer, "SELECT @@collation_database"))
+    if wanted is None or wanted == present:
+        yield
+        return
+    name = quote(str(scalar(writer, "SELECT DATABASE()")))
+    execute(writer, f"ALTER DATABASE {name} COLLATE {wanted}")
+    try:
+        yield
+    finally:
+        execute(writer, f"ALTER DATABASE {name} COLLATE {present}")

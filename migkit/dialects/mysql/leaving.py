@@ -15,6 +15,7 @@ from migkit.dialects.mysql import session
 from migkit.dialects.mysql.sql import execute, literal, rows
 from migkit.errors import DatabaseInUse
 from migkit.progress import Progress
+from migkit.stopping import check
 
 _LOOK_SECONDS = 0.2
 _LOCK_SECONDS = 10
@@ -27,6 +28,7 @@ def wait_for_leaving(connection: Connection, swap: Swap, patience: float, progre
         if not told:
             progress.note("·", f"Waiting for {len(left)} to leave {swap.target.database}: {', '.join(left[:3])}")
             told = True
+        check()
         time.sleep(_LOOK_SECONDS)
     return left
 

@@ -147,6 +147,20 @@ def _columns_of(sql: str, table: str) -> int:
     return columns
 
 
+_KINDS = frozenset(
+    {"TABLE", "VIEW", "TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", "INDEX", "DATABASE", "SCHEMA", "SEQUENCE"}
+)
+
+
+def definition(sql: str) -> tuple[str, str]:
+    """Return what a statement does to which kind of thing, ``("CREATE", "EVENT")``; empty where it defines nothing."""
+    words = [token.word for token in tokenize(sql, _TOKEN, nested_comments=False)]
+    first = words[0] if words else ""
+    if first not in ("CREATE", "ALTER", "DROP", "RENAME"):
+        return first, ""
+    return first, next((word for word in words if word in _KINDS), "")
+
+
 def renamed(sql: str, database: str, other: str) -> str:
     """Return a text in which what one database's name qualifies is qualified by another's.
 
