@@ -129,9 +129,9 @@ def _told(row: Mapping[str, Any]) -> str:
 
 
 def _amount(row: Mapping[str, Any]) -> str:
-    unit = {"percent": " %", "1/s": "/s"}.get(row["unit"], f" {row['unit']}")
+    unit = {"percent": " %", "1/s": "/s", "deadlocks": "", "lock timeouts": ""}.get(row["unit"], f" {row['unit']}")
     value = row["value"]
-    number = f"{value:,.0f}" if row["unit"] in ("sessions", "bytes", "bytes/s") or value >= 1000 else f"{value:,.2f}"
+    number = f"{value:,.2f}" if row["unit"] in ("ms", "percent", "1/s", "s") and value < 1000 else f"{value:,.0f}"
     return number + unit
 
 

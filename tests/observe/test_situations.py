@@ -192,6 +192,7 @@ def test_a_lock_timeout(shop: Database) -> None:
 
 
 @SERVERS
+@pytest.mark.slow
 def test_a_waiter_that_is_cancelled(shop: Database) -> None:
     with actors(shop, 4) as (holder, writer, asker, judge), watching(shop) as watch:
         holder.do("BEGIN", "UPDATE v SET a = 5 WHERE id = 1")
@@ -217,6 +218,7 @@ def cancelling(db: Database, session: int) -> str:
 
 
 @SERVERS
+@pytest.mark.slow
 def test_a_cancelled_statement_that_waited_for_nobody(shop: Database) -> None:
     slow = {"postgresql": "SELECT pg_sleep(30)"}.get(
         shop.dialect.name,
@@ -239,6 +241,7 @@ def test_a_cancelled_statement_that_waited_for_nobody(shop: Database) -> None:
 
 
 @SERVERS
+@pytest.mark.slow
 def test_a_rewrite(shop: Database) -> None:
     with actors(shop, 3) as (migration, reader, asker), watching(shop) as watch:
         if shop.dialect.name == POSTGRESQL:
@@ -267,6 +270,7 @@ def test_a_rewrite(shop: Database) -> None:
 
 
 @SERVERS
+@pytest.mark.slow
 def test_an_index_behind_an_old_transaction(shop: Database) -> None:
     sql = (
         "CREATE INDEX CONCURRENTLY ix ON v (a)"
@@ -298,6 +302,7 @@ def test_an_index_behind_an_old_transaction(shop: Database) -> None:
 
 
 @SERVERS
+@pytest.mark.slow
 def test_many_behind_one_and_nobody_behind_another_table(shop: Database) -> None:
     sql, _ = HELD_ALONE[shop.dialect.name]
     with actors(shop, 5) as (holder, first, second, bystander, asker), watching(shop) as watch:
@@ -322,6 +327,7 @@ def test_many_behind_one_and_nobody_behind_another_table(shop: Database) -> None
 
 
 @SERVERS
+@pytest.mark.slow
 def test_a_hostile_name(shop: Database, request: pytest.FixtureRequest) -> None:
     name = 'order"; drop table x;--'
     quoted = shop.dialect.quote(name)

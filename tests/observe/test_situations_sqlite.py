@@ -153,6 +153,7 @@ def test_a_lock_in_wal_mode(wal: Database, statements: tuple[str, ...], mode: st
     assert agrees(lock["held_ms"], truth_ms, result.longest_gap_ms)
 
 
+@pytest.mark.slow
 def test_two_processes_one_after_the_other(shop: Database) -> None:
     truths: dict[int, float] = {}
     with puppets(shop, 2) as both, LockWatching(shop).start() as watch:
@@ -167,6 +168,7 @@ def test_two_processes_one_after_the_other(shop: Database) -> None:
         assert agrees(row["held_ms"], truths[row["session"]], result.longest_gap_ms)
 
 
+@pytest.mark.slow
 def test_a_holder_that_is_killed(shop: Database) -> None:
     with puppets(shop) as (holder,), LockWatching(shop).start() as watch:
         begun, _ = holder.do("BEGIN IMMEDIATE")
@@ -178,6 +180,7 @@ def test_a_holder_that_is_killed(shop: Database) -> None:
     assert agrees(lock["held_ms"], (killed - begun) * 1000, watch.result.longest_gap_ms)
 
 
+@pytest.mark.slow
 def test_another_file_is_another_matter(shop: Database, tmp_path: Path) -> None:
     beside = tmp_path / "other.db"
     process = Puppet(str(beside))

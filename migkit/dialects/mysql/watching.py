@@ -43,9 +43,14 @@ SELECT w.PROCESSLIST_ID, b.PROCESSLIST_ID, IF(l.OBJECT_SCHEMA = DATABASE(), '', 
   JOIN performance_schema.threads AS w ON w.THREAD_ID = d.REQUESTING_THREAD_ID
   JOIN performance_schema.threads AS b ON b.THREAD_ID = d.BLOCKING_THREAD_ID
 """
-_ROW_WAITERS = (
-    "SELECT VARIABLE_VALUE FROM performance_schema.global_status WHERE VARIABLE_NAME = 'Innodb_row_lock_current_waits'"
-)
+# In one query, because each costs the server and us: the last row counts the sessions that wait for rows.
+_ALL_AT_ONCE = f"""
+SELECT * FROM ({METADATA_LOCKS}) AS locks
+UNION ALL
+SELECT NULL, NULL, NULL, NULL, (SELECT VARIABLE_VALUE FROM performance_schema.global_status
+                                 WHERE VARIABLE_NAME = 'Innodb_row_lock_current_waits')
+"""
+_OF_CHANGES = frozenset(("SHARED_UPGRADABLE", "SHARED_NO_WRITE", "SHARED_NO_READ_WRITE", "EXCLUSIVE"))
 # A session between two statements has no query, but a last one.
 _SESSIONS = """
 SELECT t.PROCESSLIST_ID, COALESCE(t.PROCESSLIST_INFO, s.SQL_TEXT, ''),
@@ -128,8 +133,9 @@ class PerformanceSchemaEye(Eye):
     def look(self, *, with_locks: bool = True) -> Sight:
         """Return locks, waits and progress as they are now."""
         self._looks += 1
-        locks = metadata_locks(self._read(METADATA_LOCKS))
-        waits = self._waits(locks)
+        *rows, (_, _, _, _, row_waiters) = self._read(_ALL_AT_ONCE)
+        locks = metadata_locks(rows)
+        waits = self._waits(locks, int(row_waiters))
         self._learn(locks, waits)
         vanished = {wait.waiter for wait in self._before} - {wait.waiter for wait in waits}
         self._lately |= {wait.waiter: (wait, self._queries.get(wait.waiter, "")) for wait in waits}
@@ -138,7 +144,9 @@ class PerformanceSchemaEye(Eye):
         held = tuple(held_locks(locks, self._session)) if with_locks else ()
         named = {lock.session for lock in held} | {one for wait in waits for one in (wait.waiter, wait.blocker)}
         queries = {session: self._queries.get(session, "") for session in named}
-        return Sight(held, waits, self._stages(), incidents, queries, self._ages)
+        # Every schema change holds a lock that nothing else takes.
+        stages = self._stages() if any(lock.mode in _OF_CHANGES for lock in locks) else ()
+        return Sight(held, waits, stages, incidents, queries, self._ages)
 
     def last_look(self) -> tuple[SeenIncident, ...]:
         """Return what the server counted since the last look."""
@@ -152,9 +160,9 @@ class PerformanceSchemaEye(Eye):
             return False
         return True
 
-    def _waits(self, locks: Sequence[MetadataLock]) -> tuple[SessionWait, ...]:
+    def _waits(self, locks: Sequence[MetadataLock], row_waiters: int) -> tuple[SessionWait, ...]:
         found = metadata_waits(locks, self._session)
-        if self._sees_rows and int(self._read(_ROW_WAITERS)[0][0]):
+        if self._sees_rows and row_waiters:
             rows = self._read(_ROW_WAITS)
             found += row_waits(
                 [(int(row[0]), int(row[1]), relation(row[2], row[3]), row[4]) for row in rows], self._session

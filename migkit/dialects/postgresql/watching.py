@@ -86,6 +86,8 @@ _KEPT = "ShareUpdateExclusiveLock"
 # A renamed table is noticed within so many looks.
 _NAMES_LAST_LOOKS = 50
 _REMEMBERED_SESSIONS = 10_000
+_PROGRESS_EVERY_LOOKS = 10
+_OF_COMMANDS = frozenset((_KEPT, "ShareLock", "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock"))
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,7 @@ class PostgreSQLEye(Eye):
         self._before: tuple[SessionWait, ...] = ()
         self._held_before: Mapping[int, str] = {}
         self._looks = 0
+        self._is_working = False
         self._deadlocks_seen = 0
         self._deadlocks_at_start = self._count_deadlocks()
         if not self._rows(_MAY_SEE_ALL)[0][0]:
@@ -157,7 +160,7 @@ class PostgreSQLEye(Eye):
         self._before, self._held_before = waits, going_on
         named = {lock.session for lock in locks} | {pid for wait in waits for pid in (wait.waiter, wait.blocker)}
         queries = {pid: self._queries.get(pid, "") for pid in named}
-        return Sight(locks, waits, self._stages(), incidents, queries, self._ages)
+        return Sight(locks, waits, self._stages(seen), incidents, queries, self._ages)
 
     def last_look(self) -> tuple[SeenIncident, ...]:
         """Return the deadlocks that were counted, but not seen."""
@@ -294,8 +297,13 @@ class PostgreSQLEye(Eye):
         source = f"sessions {who} waited for each other; which of them had to give way was not seen"
         return set(), SeenIncident("deadlock", None, relation=next(iter(circle.values())).relation, source=source)
 
-    def _stages(self) -> tuple[Stage, ...]:
+    def _stages(self, seen: Iterable[_Seen]) -> tuple[Stage, ...]:
+        # Long commands but COPY hold locks that everyday traffic does not: else it is enough to ask now and then.
+        may_work = self._is_working or any(one.mode in _OF_COMMANDS for one in seen if one.locktype == "relation")
+        if not may_work and self._looks % _PROGRESS_EVERY_LOOKS:
+            return ()
         rows = self._rows(_PROGRESS)
+        self._is_working = bool(rows)
         if rows:
             unknown = {row[2] for row in rows if row[2]} - self._relations.keys()
             self._relations |= {oid: (name, kind) for oid, name, kind in self._rows(_NAMES, (sorted(unknown),))}
