@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from migkit.display.card import Card, Fact, Fold
@@ -35,7 +36,7 @@ def load_card(result: Any) -> Card:
         sign=_SIGNS[result.status],
         verdict=_verdict(result),
         figures=tuple(figures),
-        lines=tuple(Line(NOTE, sentence) for sentence in result.verdict),
+        lines=tuple(Line(_sign(sentence, rows), sentence) for sentence in result.verdict),
         folds=(
             Fold("Statements", result.statements, _SHOWN, told=True),
             Fold("Errors", result.errors, ("phase", "statement", "kind", "count", "message"), told=True),
@@ -44,6 +45,14 @@ def load_card(result: Any) -> Card:
         ),
         noun="sentence",
     )
+
+
+def _sign(sentence: str, statements: Sequence[Mapping[str, Any]]) -> str:
+    """Return the sign of a sentence: which statement fails, and which was slowed, has to be seen first."""
+    names = {row["statement"] for row in statements}
+    if any(sentence.startswith(f"{name} fails: ") for name in names):
+        return BAD
+    return WARN if any(sentence.startswith(f"{name}: ") for name in names) else NOTE
 
 
 def _verdict(result: Any) -> str:

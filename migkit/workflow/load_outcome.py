@@ -55,9 +55,9 @@ def freeze(outcome: Outcome) -> LoadResult:
         *(["It was interrupted, so nothing is proven"] if outcome.status == "interrupted" else []),
         *filter(None, [rate_sentence(outcome.rate, reached, lasted)]),
         *run_sentences(outcome.runs, outcome.rollback_run, outcome.db.dialect.tells_lock_timeout),
-        *change_sentences(statements, outcome.runs[-1] if outcome.runs else None, outcome.rollback_run, tally.stalls),
-        *compatibility_sentences(errors, migrated=bool(outcome.runs)),
         *(finding.what for finding in findings),
+        *compatibility_sentences(errors, migrated=bool(outcome.runs)),
+        *change_sentences(statements, outcome.runs[-1] if outcome.runs else None, outcome.rollback_run, tally.stalls),
     ]
     return LoadResult(
         status=outcome.status
