@@ -113,7 +113,7 @@ def _tone(row: Facts) -> str:
 def _lock_lane(rows: Sequence[Facts], now: datetime) -> _Lane:
     """Return the lane of a relation: in a rehearsal, which goes up, down and up again, it is locked several times."""
     held = units.milliseconds(sum(_seconds(row, now) for row in rows) * 1000)
-    times = f" in {len(rows)} stretches" if len(rows) > 1 else ""
+    times = f" ({len(rows)}×)" if len(rows) > 1 else ""
     still = "" if rows[-1].get("released_at") else " so far"
     return _Lane(
         name=str(rows[0]["relation"]),

@@ -47,7 +47,11 @@ def plain_page(opened: EvidenceFolder, result: Any) -> str:
     return redact_html(page_html(title, f'<div class="mk">{body}</div>', _CSS))
 
 
-_CSS = ".mk-fleet td:first-child{white-space:nowrap}.mk-fleet a{color:inherit;text-underline-offset:.2em}"
+_CSS = """
+.mk .mk-fleet th{text-align:left}
+.mk-fleet td:first-child{white-space:nowrap}
+.mk-fleet a{color:inherit;text-underline-offset:.2em}
+"""
 
 
 def _head(opened: EvidenceFolder, result: Any, subject: str) -> str:

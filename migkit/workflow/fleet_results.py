@@ -85,10 +85,10 @@ class FleetResult(Drawn):
             sign=GOOD if self.passed else BAD,
             verdict="passed on every database" if self.passed else f"{count(len(failed))} did not pass",
             figures=(
-                Fact("databases", count(len(self.databases))),
-                Fact("passed", count(len(self.databases) - len(failed))),
+                Fact("Databases", count(len(self.databases))),
+                Fact("Passed", count(len(self.databases) - len(failed))),
                 Fact(
-                    "took", duration(self.seconds), f"slowest {duration(None if pd.isna(slowest) else float(slowest))}"
+                    "Took", duration(self.seconds), f"slowest {duration(None if pd.isna(slowest) else float(slowest))}"
                 ),
             ),
             lines=tuple(lines),

@@ -16,6 +16,7 @@ from migkit.migration.results import Run
 from migkit.progress import SILENT
 from migkit.report import load_sections
 from migkit.report.archive import report
+from migkit.report.render import template_path
 from migkit.workflow.evidence import load_evidence
 from migkit.workflow.evidence_folder import finish_evidence, open_evidence
 from migkit.workflow.load_evidence import archive_load_test
@@ -181,3 +182,18 @@ def test_the_page_of_a_fleet(tmp_path: Path) -> None:
     index = Markup((tmp_path / "reports" / "index.html").read_text(encoding="utf-8")).text
     assert "2 databases" in index
     assert "fleet" in index
+
+
+def test_the_template_is_shipped_without_outputs_and_opens_by_hand() -> None:
+    nbformat = pytest.importorskip("nbformat")
+    document = nbformat.read(template_path("load_test"), as_version=4)
+    nbformat.validate(document)
+    tags = [tag for cell in document.cells for tag in cell.metadata.get("tags", [])]
+    assert tags == ["by-hand", "parameters"]
+    assert not any(cell.get("outputs") for cell in document.cells)
+
+
+def test_two_runs_are_drawn_one_above_the_other() -> None:
+    figure = run().plot(beside=run())
+    assert len(figure.axes) == 2
+    assert figure.get_label().count("writes kept out for") == 2

@@ -130,7 +130,7 @@ def test_the_kernel_is_this_interpreter_without_anybody_else_s_settings(tmp_path
 
 
 def test_an_unknown_template_names_the_known_ones(passed: Rehearsal) -> None:
-    with pytest.raises(ReportFailed, match="Known: .*signoff"):
+    with pytest.raises(ReportFailed, match=r"Known: .*signoff"):
         report(passed, template="nothing")
 
 
