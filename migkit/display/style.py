@@ -66,8 +66,8 @@ table-layout:fixed}
 .mk .mk-timeline th,.mk .mk-timeline td{border:0;background:none;padding:.16em .8em .16em 0;text-align:left;
 vertical-align:middle;font-weight:400;color:inherit;white-space:nowrap;overflow:hidden;text-overflow:ellipsis;max-width:none}
 .mk table.mk-timeline tbody tr:nth-child(n){background:none}
-.mk .mk-timeline tbody th{width:24%}
-.mk .mk-timeline td:last-child{width:38%;padding-right:0}
+.mk .mk-timeline tbody th{width:20%}
+.mk .mk-timeline td:last-child{width:42%;padding-right:0}
 .mk .mk-timeline td.mk-track{position:relative;height:1.7em;padding:0;overflow:visible;
 border-left:1px solid var(--line);border-right:1px solid var(--line)}
 .mk .mk-timeline td.mk-track+td{padding-left:.9em}
