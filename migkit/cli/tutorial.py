@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -44,13 +45,21 @@ def tutorial(folder: Path, engine: str | None, copy_only: bool, no_browser: bool
         return
     if importlib.util.find_spec("jupyterlab") is None:
         raise MissingExtra("jupyterlab", "lab", "Opening the tutorial")
-    chosen = {"MIGKIT_TUTORIAL_ENGINE": engine} if engine else {}
-    ended = subprocess.run(command, env=os.environ | chosen, check=False)
-    if ended.returncode:
+    code = _run(command, os.environ | ({"MIGKIT_TUTORIAL_ENGINE": engine} if engine else {}))
+    if code > 0:
         raise ConfigError(
-            f"JupyterLab ended with code {ended.returncode}",
+            f"JupyterLab ended with code {code}",
             next_step=f"See what it printed above; the pages are in {folder}.",
         )
+
+
+def _run(command: list[str], environment: dict[str, str]) -> int:
+    """Run JupyterLab to its end. Ctrl-C is for JupyterLab, which asks back and ends its kernels."""
+    usual = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        return subprocess.run(command, env=environment, check=False).returncode
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 def copy_pages(folder: Path) -> tuple[list[str], list[str]]:

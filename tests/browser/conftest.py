@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ import pytest
 
 from tests.browser.lab import Notebook, Web, start_lab
 from tests.servers.process import private_folder
+from tests.servers.registry import remove
 
 CHROMIUM = Path(os.environ.get("MIGKIT_TEST_CHROMIUM", "/usr/bin/chromium"))
 # Voila's own template asks for icons there, and is not answered; the page has to do without.
@@ -27,13 +29,21 @@ def unavailable(reason: str) -> None:
     pytest.skip(reason)
 
 
+def require(package: str) -> None:
+    """Skip, or fail in CI, where a package is missing."""
+    try:
+        import_module(package)
+    except ImportError:
+        unavailable(f"{package} is not installed: pip install 'migkit[dev]'")
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """The system's Chromium."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    require("playwright.sync_api")
     if not CHROMIUM.exists():
         unavailable(f"there is no {CHROMIUM}; on Debian: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
+    with import_module("playwright.sync_api").sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
         )
@@ -42,12 +52,14 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+def lab() -> Iterator[Web]:
     """JupyterLab over an empty folder."""
-    pytest.importorskip("jupyterlab", reason="JupyterLab is not installed")
-    server = start_lab(private_folder() / "lab")
+    require("jupyterlab")
+    folder = private_folder()
+    server = start_lab(folder / "lab")
     yield server
     server.stop()
+    remove(folder)
 
 
 @pytest.fixture

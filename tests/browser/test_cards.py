@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import nbformat
 import pytest
 
-from tests.browser.conftest import OpenNotebook
+from tests.browser.conftest import OpenNotebook, require
 from tests.browser.lab import Notebook, until
 
 SHOP = """
@@ -137,6 +138,7 @@ def _saved(book: Notebook) -> Any:
 
 def violations(book: Notebook, within: str) -> list[str]:
     """What axe says against what is shown."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed").Axe()
+    require("axe_playwright_python.sync_playwright")
+    axe = import_module("axe_playwright_python.sync_playwright").Axe()
     found = axe.run(book.page, context=within).response["violations"]
     return [f"{one['id']}: {node['html'][:200]}" for one in found for node in one["nodes"]]

@@ -10,6 +10,7 @@ import pytest
 
 from migkit.cli.shop import build_shop, copy_migrations
 from migkit.database import connect
+from tests.browser.conftest import require
 from tests.browser.lab import PATIENCE_MS, SCREENSHOTS, Web, start_voila
 from tests.source import ROOT
 
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def dashboard(tmp_path: Path) -> Iterator[Web]:
     """The dashboard over a small shop in a file."""
-    pytest.importorskip("voila", reason="Voila is not installed")
+    require("voila")
     folder = tmp_path / "project"
     copy_migrations(folder / "migrations")
     shop = folder / "shop.db"
