@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -13,9 +14,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from migkit import verbs
 from migkit.database import Database, connect
 from migkit.errors import DatabaseInUse, DeployRunning, UnsupportedFeature
+from migkit.progress import SILENT
 from migkit.recovery.read_only import close_to_writers, is_read_only, read_only
 from tests.faults.support import execute, scalar
 from tests.servers.registry import unique_name
+from tests.workflow.deploys import GOOD, migration
 
 INSERT = "INSERT INTO t VALUES ({})"
 
@@ -187,3 +190,11 @@ def test_connections_show_who_is_there(db: Database) -> None:
         assert len(mine) == 1
         assert mine["transaction_seconds"].iloc[0] >= 0
         session.rollback()
+
+
+def test_migkit_runs_a_migration_where_nobody_else_writes(postgresql: Database, tmp_path: Path) -> None:
+    path = migration(tmp_path, GOOD).path
+    with read_only(postgresql, patience=10), application(postgresql) as app:
+        result = verbs.run(path, postgresql, progress=SILENT)
+        assert result.succeeded, result.error
+        assert write(app, 1) is not None
