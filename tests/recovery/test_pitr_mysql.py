@@ -161,3 +161,18 @@ def test_a_user_without_rights_is_told_which(mariadb: Database, tmp_path: Path) 
             assert not records_of(db, tmp_path).is_enabled
     finally:
         execute(mariadb, f"DROP USER {name}@'%'")
+
+
+@pytest.mark.slow
+def test_a_server_that_logs_statements_is_set_to_rows_and_back(mariadb: Database, tmp_path: Path) -> None:
+    execute(mariadb, "SET GLOBAL binlog_format = 'MIXED'")
+    try:
+        mariadb.close()
+        changed = pitr.enable(mariadb, tmp_path).changed
+        assert "set binlog_format from MIXED to ROW, without a new start" in changed[0]
+        assert scalar(mariadb, "SELECT @@global.binlog_format") == "ROW"
+        assert "took" in changed[1] and pitr.enable(mariadb, tmp_path).changed == ()
+        assert "set binlog_format back to MIXED" in pitr.disable(mariadb, tmp_path).changed
+        assert scalar(mariadb, "SELECT @@global.binlog_format") == "MIXED"
+    finally:
+        execute(mariadb, "SET GLOBAL binlog_format = 'ROW'")
