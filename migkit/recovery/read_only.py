@@ -128,6 +128,16 @@ def writing(db: Database, program: str = PROGRAM) -> Iterator[Database]:
         own.close()
 
 
+@contextmanager
+def writing_where_closed(db: Database) -> Iterator[Database]:
+    """Yield the database as it is, or, where it was made read-only, with sessions that can write all the same."""
+    if db.dialect.read_only_lasts and is_read_only(db):
+        with writing(db) as writer:
+            yield writer
+    else:
+        yield db
+
+
 def close_to_writers(
     db: Database, *, patience: float = PATIENCE_SECONDS, terminate: bool = False, program: str = PROGRAM
 ) -> ReadOnly:

@@ -53,7 +53,7 @@ def deploy(
         The name of the database, if it is protected.
     progress : Progress, optional
         Where to tell each step.
-    **settings
+    **settings : Any
         Keys of ``[deploy]`` instead of what ``migkit.toml`` says (``backup="recent"``, ``watch_seconds=5``), and
         ``strategy`` of ``[auto_rollback]``.
 

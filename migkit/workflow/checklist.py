@@ -107,7 +107,7 @@ class _Runbook:
         by_hand = _boxes(
             f"A verified backup younger than {self.options.deploy.backup_hours:g} h: "
             f"{self._cmd('backup', self._d())}, then {self._cmd('verify-backup', 'ID')}",
-            f"Writers are kept out: {self._cmd('db read-only on', self._d())}",
+            f"Writers are kept out: {self._cmd('db read-only on', self._d() + self.confirmed)}",
             *(f"Jobs are stopped: {_command(one)}" for one in self.options.deploy.hooks.stop),
             f"Nobody works on it: {self._cmd('db connections', self._d())}",
             f"The state before: {self._cmd('snapshot pre', self._d())}",
@@ -117,7 +117,7 @@ class _Runbook:
             f"Nothing was lost: {self._cmd('compare-snapshots pre post')}",
             f"Constraints hold: {self._cmd('db check-constraints', self._d())}",
             f"Indexes are sound: {self._cmd('db check-indexes', self._d())}",
-            f"Writers are let in: {self._cmd('db read-only off', self._d())}",
+            f"Writers are let in: {self._cmd('db read-only off', self._d() + self.confirmed)}",
             *(f"Jobs are started: {_command(one)}" for one in self.options.deploy.hooks.start),
             *(f"Smoke test {_text(one.name)}" for one in self.options.deploy.smoke_tests),
         )
@@ -135,10 +135,10 @@ class _Runbook:
 
     def way_back(self) -> list[str]:
         gentle = _boxes(
-            f"Keep writers out: {self._cmd('db read-only on', self._d())}",
+            f"Keep writers out: {self._cmd('db read-only on', self._d() + self.confirmed)}",
             f"Take it back: {self._cmd('rollback', self.path, self._d() + self.confirmed)}",
             f"Nothing of it is left: {self._cmd('validate', self.path, '--expect-absent', self._d())}",
-            f"Let writers in: {self._cmd('db read-only off', self._d())}",
+            f"Let writers in: {self._cmd('db read-only off', self._d() + self.confirmed)}",
             "Restart the application",
         )
         if not self.migration.has_down:
@@ -150,7 +150,8 @@ class _Runbook:
             + (f"by {', then '.join(self.options.rollback.strategy)}" if self.options.rollback.enabled else "never")
             + ", and says so only if the database is identical to what it was before.",
             "",
-            f"After a crash of the machine that deploys, first of all: {self._cmd('recover', self._d())}",
+            "After a crash of the machine that deploys, first of all: "
+            + self._cmd("recover", self._d() + self.confirmed),
             "",
             "### Gently: what users wrote since is kept",
             "",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -242,7 +241,8 @@ def _twin(row: Row, indexes: Sequence[Row]) -> str | None:
 
 def _shape(row: Row) -> tuple[str, Any]:
     definition = str(row.get("definition") or "")
-    for written in (json.dumps(row["name"]), f"`{row['name']}`", str(row["name"])):
+    name = str(row["name"])
+    for written in ('"' + name.replace('"', '""') + '"', "`" + name.replace("`", "``") + "`", name):
         definition = definition.replace(written, "", 1)
     return " ".join(definition.split()), row.get("unique")
 

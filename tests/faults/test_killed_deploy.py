@@ -1,4 +1,4 @@
-"""A small share of ``bench/faults``: deploys killed with writers at work come back to before or after, with every row."""
+"""A small share of ``bench/faults``: killed deploys come back to before or after, with every row of the writers."""
 
 from __future__ import annotations
 

@@ -25,7 +25,6 @@ from migkit.workflow.validation import Validation
 
 Status = Literal["running", "deployed", "rolled back", "stopped", "refused", "failed"]
 
-_SIGNS = {"done": GOOD, "failed": BAD, "skipped": NOTE, "killed": WARN}
 _WORDS: Mapping[str, str] = {
     "deployed": "all clear",
     "rolled back": "rolled back: the database is identical to what it was before",
@@ -131,12 +130,13 @@ class Deployment(Drawn):
                 Fact("not checked", count(len(self.unchecked))),
             ),
             lines=(
-                *(Line(_SIGNS.get(row["status"], NOTE), _step_text(row)) for row in steps),
+                *(Line(BAD, f"{row['step']}: {row['detail']}") for row in steps if row["status"] == "failed"),
                 *(Line(BAD, f"{row['check']}: {row['found']}") for row in frames.CHECKS.rows(failed)),
                 *(Line(WARN, f"a notification was not delivered: {one}") for one in self.undelivered),
                 *(Line(WARN, f"to do by hand: {command}") for command in self.commands),
             ),
             folds=(
+                Fold("Steps", self.steps, ("number", "step", "status", "seconds", "detail"), opened=True, told=True),
                 Fold("Checks before", self.checks),
                 Fold("Smoke tests", self.smoke_tests),
                 Fold("The server's figures", self.metrics),
@@ -179,12 +179,6 @@ class Deployment(Drawn):
             "undelivered": list(self.undelivered),
             "evidence": str(self.evidence) if self.evidence else None,
         }
-
-
-def _step_text(row: Mapping[str, Any]) -> str:
-    detail = f": {row['detail']}" if row["detail"] else ""
-    took = f" ({duration(row['seconds'])})" if row["seconds"] is not None else ""
-    return f"{row['step']}{took}{detail}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
