@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +17,7 @@ from migkit.migration import runner
 from migkit.migration.loading import load_migration
 from migkit.migration.results import Run
 from migkit.progress import Progress
+from migkit.recovery.read_only import writing_where_closed
 from migkit.report import archive as reports
 from migkit.verbs.arguments import AnyDatabase, AnyMigration, seconds_of
 from migkit.workflow import dry_run as dry_running
@@ -124,15 +127,14 @@ def _run(
     progress: Progress | None,
 ) -> Run:
     config = load_config()
-    with reached(db, config=config) as database:
-        _require_confirmation(database, confirm)
+    with reached(db, config=config) as database, _confirmed_writer(database, confirm) as writer:
         loaded = load_migration(migration, config=config)
         progress = progress or default_progress()
         progress.begin(f"Running {loaded.name} {direction}")
         try:
             return runner.run(
                 loaded,
-                database,
+                writer,
                 direction=direction,
                 timeout=config.migrations.timeout_seconds if timeout is None else timeout,
                 lock_timeout=config.migrations.lock_timeout_seconds if lock_timeout is None else lock_timeout,
@@ -140,6 +142,14 @@ def _run(
             )
         finally:
             progress.close()
+
+
+@contextmanager
+def _confirmed_writer(db: Database, confirm: str | None) -> Iterator[Database]:
+    """Yield the database for a confirmed change, which goes on where only migkit may write."""
+    _require_confirmation(db, confirm)
+    with writing_where_closed(db) as writer:
+        yield writer
 
 
 def _require_confirmation(db: Database, confirm: str | None) -> None:
