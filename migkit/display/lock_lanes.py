@@ -23,17 +23,25 @@ LOOKS: tuple[tuple[str, str], ...] = ((VERMILLION, "////"), (ORANGE, "\\\\\\"), 
 WAITING_LOOK = (INK, "|||")
 
 
+# Samples of one hold that lie so near to each other are one: the lock was not seen to be gone between them.
+_SAMPLES_TOUCH_MS = 60.0
+
+
 @dataclass(frozen=True)
 class Lane:
-    """One bar: from and until in milliseconds since the run began."""
+    """One lane of bars: each from and until in milliseconds since the run began."""
 
     name: str
     words: str
     effect: str
-    start_ms: float
-    end_ms: float
+    bars: tuple[tuple[float, float], ...]
     look: tuple[str, str]
     waits: bool = False
+
+    @property
+    def end_ms(self) -> float:
+        """The end of the last bar."""
+        return max(end for _, end in self.bars)
 
 
 def origin_of(*parts: pd.DataFrame) -> datetime | None:
@@ -50,22 +58,37 @@ def since_ms(origin: datetime | None, instant: datetime | None) -> float | None:
 
 
 def merged_locks(locks: pd.DataFrame, created: Collection[str] = ()) -> list[Row]:
-    """Return one row per session, relation and mode, the strongest and longest first.
+    """Return one row per stretch in which a session held a lock of one mode, the strongest and longest first.
 
     Parameters
     ----------
     locks : pandas.DataFrame
-        :data:`migkit.frames.LOCKS`. A lock taken by several statements counts from the first grant
-        to the last release.
+        :data:`migkit.frames.LOCKS`. A lock taken by several statements of a transaction counts from the first grant
+        to the last release; what is held in one transaction after the other is held once in each.
     created : collection of str
         Relations the migration made itself, left out: nobody else knew them.
     """
-    merged: dict[tuple[int | None, str, str], Row] = {}
-    for row in frames.LOCKS.rows(locks):
+    merged: dict[tuple[int | None, str, str], list[Row]] = {}
+    for row in sorted(frames.LOCKS.rows(locks), key=_begin):
         if row["relation"] not in created:
-            key = (row["session"], row["relation"], row["mode"])
-            merged[key] = _union(merged[key], row) if key in merged else row
-    return sorted(merged.values(), key=lambda row: (strength(row), -(row["held_ms"] or 0), row["relation"]))
+            stretches = merged.setdefault((row["session"], row["relation"], row["mode"]), [])
+            if stretches and _touch(stretches[-1], row):
+                stretches[-1] = _union(stretches[-1], row)
+            else:
+                stretches.append(row)
+    found = [row for stretches in merged.values() for row in stretches]
+    return sorted(found, key=lambda row: (strength(row), -(row["held_ms"] or 0), row["relation"]))
+
+
+def _begin(row: Row) -> float:
+    return row["granted_at"].timestamp() if row["granted_at"] is not None else 0.0
+
+
+def _touch(first: Row, second: Row) -> bool:
+    if first["released_at"] is None or second["granted_at"] is None:
+        return True
+    gap_ms = (second["granted_at"] - first["released_at"]).total_seconds() * 1000
+    return bool(gap_ms <= (0.0 if second["exact"] else _SAMPLES_TOUCH_MS))
 
 
 def strength(row: Row) -> int:
@@ -82,6 +105,23 @@ def telling_locks(locks: pd.DataFrame, created: Collection[str]) -> list[Row]:
         if not any(_same(one, row) and _covers(one, row) for one in told):
             told.append(row)
     return told
+
+
+def grouped(rows: list[Row]) -> list[list[Row]]:
+    """Put the stretches of one session, relation and mode together, the longest first."""
+    groups: dict[tuple[int | None, str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row["session"], row["relation"], row["mode"]), []).append(row)
+    return list(groups.values())
+
+
+def held_words(stretches: list[Row]) -> str:
+    """Say how long a lock was held, and how often: ``350 ms``, ``20 × at most 350 ms``."""
+    longest = max((row["held_ms"] for row in stretches if row["held_ms"] is not None), default=None)
+    about = "about " if any(row["exact"] is False for row in stretches) else ""
+    if len(stretches) == 1:
+        return f"{about}{units.milliseconds(longest)}"
+    return f"{len(stretches)} × at most {about}{units.milliseconds(longest)}"
 
 
 def _same(first: Row, second: Row) -> bool:
@@ -117,27 +157,30 @@ def lanes_of(
     waiting = sorted(frames.WAITS.rows(waits), key=lambda row: -(row["waited_ms"] or 0))[:WAIT_LIMIT]
     lanes: list[Lane] = []
     told: set[str] = set()
-    for row in telling_locks(locks, created)[:LOCK_LIMIT]:
-        lanes.append(_lock_lane(row, origin))
-        if row["relation"] not in told:
-            told.add(row["relation"])
-            lanes += [_wait_lane(wait, origin) for wait in waiting if wait["relation"] == row["relation"]]
+    for stretches in grouped(telling_locks(locks, created))[:LOCK_LIMIT]:
+        relation = stretches[0]["relation"]
+        lanes.append(_lock_lane(stretches, origin))
+        if relation not in told:
+            told.add(relation)
+            lanes += [_wait_lane(wait, origin) for wait in waiting if wait["relation"] == relation]
     return lanes + [_wait_lane(wait, origin) for wait in waiting if wait["relation"] not in told]
 
 
-def _lock_lane(row: Row, origin: datetime | None) -> Lane:
-    start = since_ms(origin, row["granted_at"]) or 0.0
-    held = row["held_ms"] or 0.0
-    about = "" if row["exact"] is not False else "about "
+def _lock_lane(stretches: list[Row], origin: datetime | None) -> Lane:
+    row = stretches[0]
     return Lane(
         name=row["relation"],
-        words=f"{about}{units.milliseconds(row['held_ms'])}, {row['mode']}",
+        words=f"{held_words(stretches)}, {row['mode']}",
         effect=f"blocks {row['blocks'] or 'nobody'}"
         + ("" if row["session"] is None else f"; session {row['session']}"),
-        start_ms=start,
-        end_ms=since_ms(origin, row["released_at"]) or start + held,
+        bars=tuple(sorted(_bar(one, origin) for one in stretches)),
         look=LOOKS[strength(row)],
     )
+
+
+def _bar(row: Row, origin: datetime | None) -> tuple[float, float]:
+    start = since_ms(origin, row["granted_at"]) or 0.0
+    return start, since_ms(origin, row["released_at"]) or start + (row["held_ms"] or 0.0)
 
 
 def _wait_lane(row: Row, origin: datetime | None) -> Lane:
@@ -148,8 +191,7 @@ def _wait_lane(row: Row, origin: datetime | None) -> Lane:
         name=f"↳ {who}",
         words=f"waited {waited}",
         effect=shorten_query(row["waiter_query"] or row["mode"] or "", 34),
-        start_ms=start,
-        end_ms=max(since_ms(origin, row["ended_at"]) or 0.0, start + (row["waited_ms"] or 0.0)),
+        bars=((start, max(since_ms(origin, row["ended_at"]) or 0.0, start + (row["waited_ms"] or 0.0))),),
         look=WAITING_LOOK,
         waits=True,
     )

@@ -28,6 +28,8 @@ from migkit.display.lock_lanes import (
     WAIT_LIMIT,
     WEAK,
     Lane,
+    grouped,
+    held_words,
     lanes_of,
     origin_of,
     since_ms,
@@ -177,12 +179,13 @@ def _dress(axes: Axes, extent: float, lanes: int, *, last: bool) -> None:
 
 def _draw_lane(axes: Axes, number: int, lane: Lane, extent: float) -> None:
     colour, hatch = lane.look
-    width = max(lane.end_ms - lane.start_ms, 0.006 * extent)
-    place: Any = {"y": number, "width": width, "left": lane.start_ms, "height": 0.34 if lane.waits else 0.52}
-    if not lane.waits:
-        axes.barh(**place, facecolor=faded(colour), edgecolor="none")
-    # A hatch takes the opacity of the face it lies on, so it gets a bar of its own.
-    axes.barh(**place, facecolor="none", edgecolor=colour, hatch=hatch, linewidth=1.0)
+    for start, end in lane.bars:
+        width = max(end - start, 0.006 * extent)
+        place: Any = {"y": number, "width": width, "left": start, "height": 0.34 if lane.waits else 0.52}
+        if not lane.waits:
+            axes.barh(**place, facecolor=faded(colour), edgecolor="none")
+        # A hatch takes the opacity of the face it lies on, so it gets a bar of its own.
+        axes.barh(**place, facecolor="none", edgecolor=colour, hatch=hatch, linewidth=1.0)
     weight = "normal" if lane.waits else "bold"
     write(axes, shorten(lane.name, 24), (0, number), (-10, 0), "fraction data", ha="right", va="center")
     write(axes, shorten(lane.words, 36), (1, number), (10, 5), "fraction data", va="center", weight=weight)
@@ -208,13 +211,14 @@ def _mark_statements(axes: Axes, statements: pd.DataFrame, origin: datetime | No
 
 def alt_text_lock_durations(locks: pd.DataFrame, waits: pd.DataFrame, created: Collection[str] = ()) -> str:
     """Return what :func:`lock_durations` shows, in words."""
-    held = telling_locks(locks, created)
+    held = grouped(telling_locks(locks, created))
     if not held and not len(waits):
         return _NOTHING
     told = [
-        f"{row['mode']} on {row['relation']} for {units.milliseconds(row['held_ms'])}"
+        f"{row['mode']} on {row['relation']} for {held_words(stretches)}"
         + (f", blocking {row['blocks']}" if row["blocks"] else "")
-        for row in held[:LOCK_LIMIT]
+        for stretches in held[:LOCK_LIMIT]
+        for row in stretches[:1]
     ]
     waited = [
         f"session {row['waiter']} waited {units.milliseconds(row['waited_ms'])} for {row['relation']}"

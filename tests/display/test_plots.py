@@ -87,13 +87,20 @@ def test_a_weaker_lock_under_a_stronger_one_is_left_out_but_a_longer_one_is_not(
     assert "RowShareLock" in Markup(lock_svg(longer)).text
 
 
-def test_a_lock_taken_twice_counts_from_first_to_last() -> None:
+def test_a_lock_taken_twice_in_one_transaction_counts_from_first_to_last() -> None:
     rows = [
-        ("t", "ShareLock", 1, at(0), at(10), 10.0, "writes", True),
+        ("t", "ShareLock", 1, at(0), at(90), 90.0, "writes", True),
         ("t", "ShareLock", 2, at(50), at(90), 40.0, "writes", True),
     ]
     (merged,) = merged_locks(rows_of(frames.LOCKS, rows))
     assert merged["held_ms"] == 90.0
+
+
+def test_a_lock_taken_in_one_transaction_after_the_other_is_held_once_in_each() -> None:
+    batches = [("t", "WRITE", n, at(n * 200), at(n * 200 + 50 + n), 50.0 + n, "writes", True) for n in range(20)]
+    held = rows_of(frames.LOCKS, batches)
+    assert [row["held_ms"] for row in merged_locks(held)] == [69.0 - n for n in range(20)]
+    assert "20 × at most 69 ms, WRITE" in Markup(lock_svg(held)).text
 
 
 def test_locks_without_times_are_drawn_by_their_length() -> None:
