@@ -213,9 +213,7 @@ class Guarding:
         return 0
 
     def is_lock_trouble(self, told: str) -> bool:
-        """Tell whether an error of :meth:`~migkit.dialects.base.Dialect.explain_error` is about locks of others, so that
-        trying again may help.
-        """
+        """Tell whether what ``explain_error`` said is about locks of others, so that trying again may help."""
         return False
 
     # --- health -----------------------------------------------------------------------------------------------------
