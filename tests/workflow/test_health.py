@@ -52,7 +52,7 @@ def test_invalid_and_twin_indexes(postgresql: Database) -> None:
             connection.exec_driver_sql("CREATE UNIQUE INDEX CONCURRENTLY broken ON users (email)")
     found = verbs.check_indexes(postgresql, progress=SILENT)
     assert {row["name"]: row["state"] for row in found.problems} == {"broken": "invalid", 'b"x': "duplicate"}
-    assert "amcheck" in repr(found)
+    assert any("amcheck" in why for why in found.unchecked["why"])
 
 
 def test_a_damaged_index_is_found(sqlite: Database) -> None:

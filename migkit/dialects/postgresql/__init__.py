@@ -35,7 +35,15 @@ from migkit.errors import MigkitError
 from migkit.progress import SILENT, Progress
 
 
-class PostgreSQL(PostgreSQLCanaries, MeasuresPostgreSQL, GuardingPostgreSQL, PostgreSQLBacking, PostgreSQLPointInTime, PostgreSQLWorkloads, Dialect):
+class PostgreSQL(
+    PostgreSQLCanaries,
+    MeasuresPostgreSQL,
+    GuardingPostgreSQL,
+    PostgreSQLBacking,
+    PostgreSQLPointInTime,
+    PostgreSQLWorkloads,
+    Dialect,
+):
     """PostgreSQL 15 and later."""
 
     name = "postgresql"

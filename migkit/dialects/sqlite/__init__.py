@@ -46,7 +46,9 @@ from migkit.errors import MigkitError
 from migkit.progress import SILENT, Progress
 
 
-class SQLite(SQLiteCanaries, MeasuresSQLite, SQLitePointInTime, GuardingSQLite, SQLiteBacking, SQLiteWorkloads, Dialect):
+class SQLite(
+    SQLiteCanaries, MeasuresSQLite, SQLitePointInTime, GuardingSQLite, SQLiteBacking, SQLiteWorkloads, Dialect
+):
     """SQLite 3.37 and later, through Python's own driver."""
 
     name = "sqlite"
