@@ -55,7 +55,7 @@ def test_without_a_file_an_unknown_alias_says_so() -> None:
         ('[[deploy.smoke_tests]]\nname = "a"\nsq = "SELECT 1"\n', "Did you mean 'sql'"),
         ('[[deploy.smoke_tests]]\nname = "a"\n', "either sql or command"),
         ('[auto_rollback]\nstrategy = "hope"\n', "auto_rollback.strategy"),
-        ('[auto_rollback]\ntriggrs = []\n', "Did you mean 'triggers'"),
+        ("[auto_rollback]\ntriggrs = []\n", "Did you mean 'triggers'"),
         ("[notifications]\non_sucess = []\n", "Did you mean 'on_success'"),
     ],
 )

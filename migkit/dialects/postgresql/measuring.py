@@ -103,9 +103,7 @@ def _statements(connection: Connection, transactions: float, active_ms: float) -
     source = "pg_stat_database.active_time"
     note = "mean over transactions; with the extension pg_stat_statements it would be over statements"
     return {
-        "statements": Reading(
-            transactions, "counter", source, "transactions stand for statements"
-        ),
+        "statements": Reading(transactions, "counter", source, "transactions stand for statements"),
         "statement_ms": Reading(active_ms, "counter", source, note),
     }
 
