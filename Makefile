@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 ENGINE ?= postgresql
-WORKERS ?= 2
+WORKERS ?= 3
 PYTEST_ARGS ?=
 LAB_ARGS ?=
 

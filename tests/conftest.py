@@ -85,7 +85,7 @@ def _with_excuses(metafunc: pytest.Metafunc, engines: tuple[str, ...]) -> list[o
 def _relatives(path: Path) -> frozenset[str]:
     """Return the engines on which a test repeats what it shows on another of their family."""
     older = frozenset(POSTGRESQL_VERSIONS) - frozenset(ENGINES)
-    repeats = not any(path.is_relative_to(_HERE / folder) for folder in ("contract", "dialects", "servers"))
+    repeats = not any(path.is_relative_to(_HERE / folder) for folder in ("contract", "servers"))
     return older | {"mariadb"} if repeats else older
 
 

@@ -97,11 +97,14 @@ class Backing:
         Kinds of objects (of the frame ``objects``) that no backup holds.
     dormant_in_stage : tuple of str
         Kinds of objects that a staged database has switched off, so that they do nothing before it serves.
+    read_only_objects : tuple of (str, str)
+        Kind and name of what tells nothing but that a database is read-only: that is as with the one in place.
     """
 
     label: str
     left_out_of_backups: tuple[str, ...] = ()
     dormant_in_stage: tuple[str, ...] = ()
+    read_only_objects: tuple[tuple[str, str], ...] = ()
 
     def settled_definition(self, kind: str, definition: str) -> str:
         """Return an object's definition without whether it is switched off."""

@@ -1,4 +1,4 @@
-"""Curves of a load test as small SVGs with the figures beside them: throughput, latency, blocked clients."""
+"""Curves of a load test as small SVGs with the figures beside them: throughput, latency, waiting requests."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def curves_html(rows: Sequence[Facts], statements: Sequence[Facts] = ()) -> str:
         ("throughput", [_sum(group, "done") for group in groups], lambda value: f"{units.count(round(value))}/s"),
         ("p50", [_worst(group, "p50_ms") for group in groups], units.milliseconds),
         ("p99", [_worst(group, "p99_ms") for group in groups], units.milliseconds),
-        ("waiting", [_worst(group, "blocked") for group in groups], lambda value: units.count(round(value))),
+        ("requests waiting", [_worst(group, "blocked") for group in groups], lambda value: units.count(round(value))),
     )
     figures = "".join(_curve(name, values, words, marks) for name, values, words in curves)
     return f'<div class="mk-curves">{figures}</div>'

@@ -31,7 +31,7 @@ TIMELINE = FrameSpec(
         _milliseconds("p50_ms", "half of the requests took longer, from the moment they were due to the answer"),
         _milliseconds("p99_ms", "one in a hundred took longer"),
         _milliseconds("max_ms", "the longest"),
-        measure("blocked", "clients that were still waiting for an answer when the second ended"),
+        measure("blocked", "requests that were waiting when the second ended: sent and not answered, or due and not sent"),
     ),
 )
 

@@ -9,10 +9,10 @@ import sys
 import threading
 import time
 from abc import ABC, abstractmethod
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from migkit.errors import ConnectionFailed, MigkitError
 from migkit.load.messages import Begin, Broken, End, Finished, Ready, receive, send
@@ -154,7 +154,11 @@ class ProcessCrew(Crew):
         while self._open and time.monotonic() < deadline:
             with suppress(queue.Empty):
                 self._take(self._inbox.get(timeout=0.1), found)
+        missing = len(self._open)
         self.close()
+        if missing:
+            # What it had counted last is lost with it, errors among it perhaps.
+            raise MigkitError(f"{missing} of {len(self._workers)} workers did not end within {_END_SECONDS:g} s")
         return found
 
     def close(self) -> None:
@@ -202,7 +206,7 @@ class ExecutorCrew(Crew):
         self._round_ends = 0.0
         # Whoever has not imported this program yet does so now.
         for trial in [executor.submit(try_out, part) for part in divided(task, workers)]:
-            trial.result()
+            _answer(trial)
 
     def begin(self, warm_up: float) -> float:
         """Let the load begin."""
@@ -233,20 +237,34 @@ class ExecutorCrew(Crew):
 
     def _collect(self, done: list[tuple[float, Future[list[Batch]]]]) -> list[Batch]:
         self._running = [pair for pair in self._running if pair not in done]
-        return [batch for _, future in done for batch in future.result()]
+        return [batch for _, future in done for batch in _answer(future)]
 
     def end(self) -> list[Batch]:
-        """Take back the stretches that were not begun, and wait for the others."""
-        now = time.time()
-        for begin, future in self._running:
-            if begin > now:
-                future.cancel()
-        return self._collect([pair for pair in self._running if pair[0] <= now])
+        """Take back the stretches that wait for a worker, and wait for the others.
+
+        One whose time has not come is connected already, perhaps. Which ones are, executors of the standard library
+        know; others (Dask) call off what goes on all the same.
+        """
+        if isinstance(self._executor, ThreadPoolExecutor | ProcessPoolExecutor):
+            now = time.time()
+            self._running = [(begin, future) for begin, future in self._running if begin <= now or not future.cancel()]
+        wait([future for _, future in self._running])
+        return self._collect(self._running)
 
     def close(self) -> None:
         """Take back what was not begun."""
         for _, future in self._running:
             future.cancel()
+
+
+def _answer(future: Future[Any]) -> Any:
+    """Return what a task came to, or say why there is nothing."""
+    try:
+        return future.result()
+    except MigkitError:
+        raise
+    except Exception as error:  # of whatever class the executor has for a worker that died
+        raise MigkitError(f"A task of the load test was lost: {type(error).__name__}: {error}") from error
 
 
 def default_processes(clients: int) -> int:

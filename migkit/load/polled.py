@@ -86,13 +86,14 @@ class PolledGenerator(Generator):
             if now >= until:
                 return
             if not self.is_open_loop:
-                while idle:
-                    self._send_first(idle.pop(), now)
+                # Each once: who fails before anything is sent is idle again, and must not keep the others waiting.
+                for _ in range(len(idle)):
+                    self._send_first(idle.pop(0), now)
             else:
                 while idle and self.is_due(now):
                     self._send_first(idle.pop(), self.take())
             # A client that becomes free takes what is due by itself: only free clients wait for the schedule.
-            wake = min(until, self.next_due) if idle else until
+            wake = until if not idle else min(until, self.next_due) if self.is_open_loop else now
             for seat in ready(wake - clock()):
                 serve(seat)
 

@@ -118,8 +118,9 @@ class ThreadedGenerator(Generator):
                     self.count_failure(seat, UNFINISHED)
                     seat.is_lost = True
                     seat.client.cancel()
+        until = clock() + _JOIN_SECONDS
         for thread in self._threads:
-            thread.join(_JOIN_SECONDS)
+            thread.join(max(0.0, until - clock()))
         self.give_up_unsent(end)
         for seat in self.seats:
             seat.client.close()

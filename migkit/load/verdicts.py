@@ -21,7 +21,7 @@ Stalls = Callable[[str, str], list[Interval]]
 
 _REACHED = 0.98
 # What was due last may still be on its way when a phase ends.
-_ON_ITS_WAY_SECONDS = 0.25
+_ON_ITS_WAY_SECONDS = 0.5
 
 _QUOTES = re.compile(r'["`\[\]]')
 _SLOWER_TIMES = 2.0
@@ -29,19 +29,21 @@ _SLOWER_MS = 5.0
 _LONGEST_NAMED = 8
 
 
-def is_reached(rate: float | None, reached: float, seconds: float) -> bool:
-    """Tell whether as many requests were answered per second as were asked for, over so many seconds."""
+def is_reached(rate: float | None, reached: float, seconds: float, *, even: bool) -> bool:
+    """Tell whether as many requests were answered per second as were asked for, over so many seconds.
+
+    Independent users do not come evenly: their number varies by itself.
+    """
     if rate is None or not seconds:
         return reached > 0
     asked = rate * seconds
-    # Independent users do not come evenly.
-    missing = max((1 - _REACHED) * asked, rate * _ON_ITS_WAY_SECONDS, 4 * math.sqrt(asked))
+    missing = max((1 - _REACHED) * asked, rate * _ON_ITS_WAY_SECONDS, 0.0 if even else 4 * math.sqrt(asked))
     return reached > 0 and reached * seconds >= asked - missing
 
 
-def rate_sentence(rate: float | None, reached: float, seconds: float) -> str | None:
+def rate_sentence(rate: float | None, reached: float, seconds: float, *, even: bool) -> str | None:
     """Say that a rate was not reached; ``None`` if it was, or there was none."""
-    if is_reached(rate, reached, seconds):
+    if is_reached(rate, reached, seconds, even=even):
         return None
     if rate is None or not reached:
         return "No request was answered before the migration"
@@ -76,6 +78,19 @@ def change_sentences(statements: pd.DataFrame, run: Run | None, rollback: Run | 
         if same and compared:
             others = "other statement" if told else "statement"
             sentences.append(f"{plural(same, others)} of the workload {'was' if same == 1 else 'were'} not slowed{way}")
+    return sentences + _lasting_sentences(rows)
+
+
+def _lasting_sentences(rows: Mapping[tuple[str, str], Row]) -> list[str]:
+    """Say which statements went on being slower: half of their requests, which no queue of a moment ago explains."""
+    sentences = []
+    for phase, since in ((AFTER, "after the migration"), (ROLLED_BACK, "after it was taken back")):
+        for (in_phase, name), row in rows.items():
+            before, now = rows.get((BASELINE, name), {}).get("p50_ms"), row["p50_ms"]
+            if in_phase != phase or before is None or now is None:
+                continue
+            if now > _SLOWER_TIMES * before and now - before > _SLOWER_MS:
+                sentences.append(f"{name}: p50 {_ms(before)} → {_ms(now)} {since}, for as long as was looked")
     return sentences
 
 
@@ -161,7 +176,8 @@ def _end(row: Mapping[str, Any]) -> datetime | None:
 def _names(sql: str, relation: str | None) -> bool:
     """Tell whether a statement names a relation, whatever its schema and its quotes."""
     name = _QUOTES.sub("", (relation or "").removesuffix(".").rsplit(".", 1)[-1]).lower()
-    return bool(name) and name in _QUOTES.sub("", sql).lower()
+    # As a word of its own: a lock on "user" stalls nobody who asks "user_profiles".
+    return bool(name) and re.search(rf"(?<![\w$]){re.escape(name)}(?![\w$])", _QUOTES.sub("", sql).lower()) is not None
 
 
 def _words(statement: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
 
 from migkit.dialects.base import Dialect
@@ -18,6 +19,8 @@ from migkit.observe.describing import statement_kind, strip_comments
 
 _BEGIN, _COMMIT = "BEGIN", "COMMIT"
 _LONGEST_NAME = 60
+# Requests are counted by numbers that hold no more.
+_MOST_ENTRIES = 1024
 
 
 @dataclass(frozen=True)
@@ -127,11 +130,14 @@ class Workload(Drawn):
         Raises
         ------
         ConfigError
-            If there is none, a weight is not above 0, or a ``:name`` has no parameter (said when the load begins).
+            If there is none or more than 1,024, a weight is not above 0, or a ``:name`` has no parameter (said when the
+            load begins).
         """
         entries = [part if isinstance(part, Entry) else _entry(part) for part in parts]
         if not entries:
             raise ConfigError("The workload holds no statement", where=name)
+        if len(entries) > _MOST_ENTRIES:
+            raise ConfigError(f"The workload holds {len(entries):,} statements, {_MOST_ENTRIES:,} can be", where=name)
         for entry in entries:
             if not entry.weight > 0:
                 raise ConfigError(f"The weight of {entry.name} has to be above 0", where=name)
@@ -216,10 +222,10 @@ def first_words(sql: str) -> str:
 
 def _distinct(entries: Iterable[Entry]) -> list[Entry]:
     """Give entries of one name numbers."""
-    seen: dict[str, int] = {}
-    named = []
+    named: dict[str, Entry] = {}
     for entry in entries:
-        seen[entry.name] = seen.get(entry.name, 0) + 1
-        again = seen[entry.name] > 1
-        named.append(replace(entry, name=f"{entry.name} ({seen[entry.name]})") if again else entry)
-    return named
+        # A name may look like one that was numbered; results keep statements apart by nothing else.
+        names = (entry.name if number == 1 else f"{entry.name} ({number})" for number in count(1))
+        name = next(name for name in names if name not in named)
+        named[name] = entry if name == entry.name else replace(entry, name=name)
+    return list(named.values())

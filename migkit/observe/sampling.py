@@ -80,12 +80,15 @@ class Sampling:
         self._session = session
         self._look = look
         self._every = every_seconds
+        self._unseen_since: float | None = None
         self._stop = threading.Event()
         self._began = threading.Event()
         self._thread = threading.Thread(target=self._run, name="migkit-watcher", daemon=True)
 
     def start(self, *, wait: bool = False) -> None:
         """Begin; with `wait`, return when the first look was taken, or failed."""
+        # Who does not wait goes on meanwhile: until the first look, nobody looks.
+        self._unseen_since = None if wait else time.monotonic()
         self._thread.start()
         if wait:
             self._began.wait()
@@ -117,7 +120,7 @@ class Sampling:
 
     def _sample(self, eye: Eye) -> None:
         self.eye = eye
-        last, took, stopping = time.monotonic(), 0.0, False
+        last, took, stopping = self._unseen_since or time.monotonic(), 0.0, False
         while not stopping:
             stopping = self._pause(took)
             began = time.monotonic()

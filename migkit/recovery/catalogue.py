@@ -201,6 +201,8 @@ def needed(backup: Backup, by: str) -> Iterator[None]:
         if fcntl is not None:
             fcntl.flock(handle, fcntl.LOCK_SH)
         os.write(handle, by.encode())
+        if not path.exists():
+            raise BackupInvalid(f"Backup {backup.id} was pruned just now", where=str(backup.folder))
         yield
     finally:
         path.unlink(missing_ok=True)
@@ -272,8 +274,9 @@ def prune(directory: Path, minimum_redundancy: int = 1, now: datetime | None = N
             continue
         if reason := _why_spared(backup, last):
             spared.append((backup, reason))
+        elif reason := _remove(backup):
+            spared.append((backup, reason))
         else:
-            _remove(backup.folder)
             removed.append(backup)
     return PruneResult(tuple(removed), tuple(spared), tuple(_sweep(directory)))
 
@@ -289,16 +292,28 @@ def _last_verified(backups: Sequence[Backup], minimum_redundancy: int) -> set[st
 def _why_spared(backup: Backup, last: set[str]) -> str | None:
     if backup.id in last:
         return "the last verified one of its database"
+    return _needed(backup)
+
+
+def _needed(backup: Backup) -> str | None:
     user = who_needs(backup)
     return f"needed by {user}" if user else None
 
 
-def _remove(folder: Path) -> None:
-    """Take a backup out of the list before its files go: half of one is never listed."""
+def _remove(backup: Backup) -> str | None:
+    """Take a backup out of the list before its files go: half of one is never listed.
+
+    Put it back, and return why, if somebody came to need it at the last moment: who comes later finds nothing.
+    """
+    folder = backup.folder
     gone = folder.with_name(f"{PARTIAL_PREFIX}{os.getpid()}-{folder.name}")
     with told_where(folder):
         folder.rename(gone)
+        if reason := _needed(replace(backup, folder=gone)):
+            gone.rename(folder)
+            return reason
         shutil.rmtree(gone)
+    return None
 
 
 def _sweep(directory: Path) -> Iterator[str]:

@@ -76,7 +76,9 @@ def compare_restored(
             notes.append(f"{kind}s are not part of a backup")
     found, moved = _with_counters(expected, found)
     notes += moved
-    comparison = compare(*(_comparable(_awake(state, dialect, dormant), left_out) for state in (expected, found)))
+    telling = dialect.read_only_objects
+    awake = (_awake(state, dialect, dormant) for state in (expected, found))
+    comparison = compare(*(_comparable(state, left_out, telling) for state in awake))
     notes += [f"{row['what']}: {row['why']}" for row in comparison.unchecked.to_dict("records")]
     differences = [*_schema_differences(comparison)]
     if content and not comparison.identical and not differences:
@@ -142,9 +144,11 @@ def _without_heads(digest: SchemaDigest | None, heads: tuple[str, ...]) -> Schem
     return replace(digest, statements=kept, digest=hashlib.sha256(repr(kept).encode()).hexdigest())
 
 
-def _comparable(state: State, left_out: tuple[str, ...]) -> State:
+def _comparable(state: State, left_out: tuple[str, ...], telling: tuple[tuple[str, str], ...]) -> State:
     computed = set(_names(state.tables[state.tables["kind"] == _COMPUTED]))
-    kept = state.objects[~state.objects["kind"].isin(left_out)]
+    names = zip(state.objects["kind"], state.objects["name"], strict=True)
+    chosen = [kind not in left_out and (kind, name) not in telling for kind, name in names]
+    kept = state.objects[pd.Series(chosen, index=state.objects.index, dtype=bool)]
     state = replace(state, objects=kept.reset_index(drop=True))
     if not computed:
         return state

@@ -126,12 +126,15 @@ class StepJournal:
         StateUnreadable
             If it is damaged.
         """
-        reading = read_journal(path)
+        read_journal(path)
         with told_where(path):
             journal = cls(path, _handle=os.open(path, os.O_RDWR | os.O_APPEND))
         journal._begun = time.monotonic()
         try:
             journal._take()
+            reading = read_journal(path)  # somebody else may have gone on in it until just now
+            if reading.is_finished:
+                raise MigkitError("Another process has brought this to its end", where=str(path))
             journal._cut_torn_line()
             journal._number = reading.steps[-1].number if reading.steps else 0
             journal._write("resume", {"owner": owner(), "pid": os.getpid()})

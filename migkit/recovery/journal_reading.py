@@ -150,7 +150,8 @@ def _lines(path: Path) -> list[dict[str, Any]]:
         raise StateUnreadable(f"The journal cannot be read: {error.strerror}", where=str(path)) from None
     whole = data[: data.rfind(b"\n") + 1]
     try:
-        return [json.loads(line) for line in whole.decode().splitlines() if line]
+        # Not splitlines(): what an error said may hold other characters that end lines.
+        return [json.loads(line) for line in whole.decode().split("\n") if line]
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise StateUnreadable(f"The journal is damaged: {error}", where=str(path)) from None
 
@@ -193,4 +194,13 @@ def _is_alive(path: Path) -> bool:
 def journals_under(root: Path) -> list[Path]:
     """Return the journals in a folder, in its folders, and in theirs."""
     patterns = (FILE_NAME, f"*/{FILE_NAME}", f"*/*/{FILE_NAME}")
-    return sorted(path for pattern in patterns for path in root.glob(pattern))
+    return sorted(path for pattern in patterns for path in root.glob(pattern) if _is_begun(path))
+
+
+def _is_begun(path: Path) -> bool:
+    """Tell whether a journal has its first line; who was killed before had done nothing that it would tell of."""
+    try:
+        with path.open("rb") as file:
+            return file.readline().endswith(b"\n")
+    except OSError:
+        return True  # whoever reads it is told why that cannot be done

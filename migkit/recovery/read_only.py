@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -216,10 +216,12 @@ def read_only(db: Database, *, patience: float = PATIENCE_SECONDS, terminate: bo
     window = close_to_writers(db, patience=patience, terminate=terminate)
     try:
         yield window
-    except BaseException:
-        # What went wrong in the block is what to tell.
-        with suppress(MigkitError, DBAPIError):
+    except BaseException as error:
+        # What went wrong in the block is what to tell first.
+        try:
             window.open()
+        except (MigkitError, DBAPIError) as trouble:
+            error.add_note(f"{db.name} is still read-only ({trouble}); migkit db read-only off opens it.")
         raise
     window.open()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ from migkit.recovery.verification import (
     state_of,
 )
 
+# What was there before is not dropped for a restore that nobody could look at to the end.
+_KEEP_UNCONFIRMED_DAYS = 7.0
 _FILL, _VERIFY, _CONFIRM, _TIDY = "fill", "verify", "confirm", "tidy"
 
 
@@ -306,21 +308,24 @@ def recover_restore(reading: JournalReading, db: Database, progress: Progress = 
             journal.finish("undone")
             rest = f"; what was restored so far is left behind: {left}" if left else ""
             return f"The restore of {name} to {db.name} was undone: what was there before serves{rest}."
-        _confirm_again(plan, journal, progress)
+        unconfirmed = _confirm_again(plan, journal, progress)
+        if unconfirmed and plan.keep_old_days is None:
+            plan = replace(plan, keep_old_days=_KEEP_UNCONFIRMED_DAYS)
         kept, notes = _tidy(plan, journal)
         journal.finish("restored")
     old = f"; what was there before is kept as {kept.name}" if kept else ""
-    return "; ".join([f"The restore of {name} to {db.name} was finished{old}", *notes]) + "."
+    return "; ".join([f"The restore of {name} to {db.name} was finished{old}", *unconfirmed, *notes]) + "."
 
 
-def _confirm_again(plan: _Plan, journal: StepJournal, progress: Progress) -> None:
-    """Look at what serves; a backup that was pruned meanwhile was verified before it was put in place."""
+def _confirm_again(plan: _Plan, journal: StepJournal, progress: Progress) -> tuple[str, ...]:
+    """Look at what serves; say why not, where the backup is gone: it was verified before it was put in place."""
     try:
         expected = find_backup(plan.directory, plan.backup.name).state()
-    except BackupInvalid:
-        return
+    except BackupInvalid as error:
+        return (f"what serves now was not compared once more: {error}",)
     with journal.step(_CONFIRM):
         require_in_place(plan.db, expected, content=False, progress=progress)
+    return ()
 
 
 def _serves(reading: JournalReading, plan: _Plan, journal: StepJournal) -> bool:

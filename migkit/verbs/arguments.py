@@ -7,8 +7,9 @@ from pathlib import Path
 
 from sqlalchemy import URL, Engine
 
+from migkit.config import Config
 from migkit.database import Database
-from migkit.errors import ConfigError
+from migkit.errors import ConfigError, ProtectedDatabase
 from migkit.migration.migration import Migration
 
 AnyDatabase = str | URL | Engine | Database
@@ -41,3 +42,23 @@ def seconds_of(told: str | float, what: str) -> float:
     if match is None or float(match[1]) == 0:
         raise ConfigError(f"{what} is no stretch of time: {told!r}", next_step="Write for example 5s, 300ms or 2min.")
     return round(float(match[1]) * _SECONDS[match[2] or "s"], 6)
+
+
+def backup_directory(named: str | Path | None, config: Config) -> Path:
+    """Return the folder of backups: the one named, else that of ``migkit.toml``."""
+    return Path(named) if named is not None else config.backups.directory
+
+
+def require_confirmation(db: Database, confirm: str | None) -> None:
+    """Refuse a change to a protected database that was not confirmed by its name.
+
+    Raises
+    ------
+    ProtectedDatabase
+        If the database is protected and `confirm` is not its name.
+    """
+    if db.protected and confirm != db.name:
+        raise ProtectedDatabase(
+            f"{db.name} is protected",
+            next_step=f'Confirm with --yes-production {db.name}, or confirm="{db.name}" in Python.',
+        )

@@ -11,7 +11,7 @@ from pathlib import Path
 from migkit.config import Config, load_config
 from migkit.database import Database, reached
 from migkit.display.progress import default_progress
-from migkit.errors import ConfigError, ProtectedDatabase
+from migkit.errors import ConfigError
 from migkit.progress import Progress
 from migkit.recovery import backups as making
 from migkit.recovery import catalogue, listing, pruning, restoring, verification
@@ -20,7 +20,7 @@ from migkit.recovery.listing import BackupList
 from migkit.recovery.pruning import Pruned
 from migkit.recovery.restoring import Restoration
 from migkit.recovery.verification import BackupCheck
-from migkit.verbs.arguments import AnyDatabase
+from migkit.verbs.arguments import AnyDatabase, backup_directory, require_confirmation
 
 
 def backup(
@@ -57,9 +57,14 @@ def backup(
         If the engine's tool is missing or older than the server.
     BackupFailed
         If there is no room, or the tool fails; or if it was to be verified and is not exact.
+
+    Examples
+    --------
+    >>> import migkit as mk
+    >>> mk.backup("staging", verify=True).id  # doctest: +SKIP
     """
     config = load_config()
-    place, shown = _directory(directory, config), progress or default_progress()
+    place, shown = backup_directory(directory, config), progress or default_progress()
     days = config.backups.retention_days if retention_days is None else retention_days
     try:
         with reached(db, config=config) as database:
@@ -94,7 +99,7 @@ def verify_backup(
     Returns
     -------
     BackupCheck
-        ``passed`` and ``problems``.
+        ``passed``, and in ``problems`` every way in which it is not exact.
 
     Raises
     ------
@@ -102,7 +107,7 @@ def verify_backup(
         If there is no such backup, or it is of another engine or version than the server.
     """
     config = load_config()
-    place, shown = _directory(directory, config), progress or default_progress()
+    place, shown = backup_directory(directory, config), progress or default_progress()
     found = catalogue.find_backup(place, backup)
     broken = verification.check_files(found)
     if broken is not None:
@@ -130,7 +135,7 @@ def backups(db: AnyDatabase | None = None, *, directory: str | Path | None = Non
         The frame ``backups`` (:data:`migkit.frames.BACKUPS`), newest first.
     """
     config = load_config()
-    place = _directory(directory, config)
+    place = backup_directory(directory, config)
     if db is None:
         return listing.list_all(place)
     with reached(db, config=config) as database:
@@ -186,11 +191,11 @@ def restore(
         If it fails; what was there before still serves, unless the message says otherwise.
     """
     config = load_config()
-    place, shown = _directory(directory, config), progress or default_progress()
+    place, shown = backup_directory(directory, config), progress or default_progress()
     found = catalogue.find_backup(place, backup)
     try:
         with reached(_origin(found, config) if db is None else db, config=config) as database:
-            _require_confirmed(database, confirm)
+            require_confirmation(database, confirm)
             restore_here = partial(restoring.restore_backup, found, database, directory=place, progress=shown)
             return restore_here(terminate=terminate, patience=patience, keep_old_days=keep_old)
     finally:
@@ -221,9 +226,14 @@ def verify_restore(
     -------
     BackupCheck
         ``passed`` if the database is exactly what was backed up, and ``problems``.
+
+    Raises
+    ------
+    BackupInvalid
+        If there is no such backup, or it is of another engine.
     """
     config = load_config()
-    place, shown = _directory(directory, config), progress or default_progress()
+    place, shown = backup_directory(directory, config), progress or default_progress()
     found = catalogue.find_backup(place, backup)
     try:
         with reached(_origin(found, config) if db is None else db, config=config) as database:
@@ -248,8 +258,13 @@ def retain_backup(backup: str | Backup, days: float, *, directory: str | Path | 
     -------
     Backup
         The backup with its new ``expires_at``.
+
+    Raises
+    ------
+    BackupInvalid
+        If there is no such backup.
     """
-    return catalogue.retain(_directory(directory, load_config()), backup, days)
+    return catalogue.retain(backup_directory(directory, load_config()), backup, days)
 
 
 def prune_backups(*, directory: str | Path | None = None, minimum_redundancy: int | None = None) -> Pruned:
@@ -277,11 +292,8 @@ def prune_backups(*, directory: str | Path | None = None, minimum_redundancy: in
             yield database
 
     redundancy = config.backups.minimum_redundancy if minimum_redundancy is None else minimum_redundancy
-    return pruning.prune_all(_directory(directory, config), redundancy, reach)
+    return pruning.prune_all(backup_directory(directory, config), redundancy, reach)
 
-
-def _directory(named: str | Path | None, config: Config) -> Path:
-    return Path(named) if named is not None else config.backups.directory
 
 
 def _origin(backup: Backup, config: Config) -> str:
@@ -293,11 +305,3 @@ def _origin(backup: Backup, config: Config) -> str:
         where=str(config.path) if config.path else None,
         next_step="Say which database is meant with --database (the argument db in Python).",
     )
-
-
-def _require_confirmed(db: Database, confirm: str | None) -> None:
-    if db.protected and confirm != db.name:
-        raise ProtectedDatabase(
-            f"{db.name} is protected",
-            next_step=f'Confirm with --yes-production {db.name}, or confirm="{db.name}" in Python.',
-        )

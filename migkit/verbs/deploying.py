@@ -10,8 +10,7 @@ from migkit.database import reached
 from migkit.display.progress import default_progress
 from migkit.migration.loading import load_migration
 from migkit.progress import Progress
-from migkit.verbs.arguments import AnyDatabase, AnyMigration
-from migkit.verbs.guarding import require_confirmation
+from migkit.verbs.arguments import AnyDatabase, AnyMigration, require_confirmation
 from migkit.workflow import checklist
 from migkit.workflow import recover as recovering
 from migkit.workflow.deployment import execution, planning
@@ -67,6 +66,11 @@ def deploy(
     ------
     ProtectedDatabase, DeployRunning
         If the database is protected and `confirm` is not its name, or somebody else deploys to it now.
+
+    Examples
+    --------
+    >>> import migkit as mk
+    >>> mk.deploy("migrations/001_add_user_profile.py", "production", confirm="production")  # doctest: +SKIP
     """
     config = load_config()
     options = _options(config, reports, timeout, lock_timeout, require_rehearsal, **settings)
@@ -102,7 +106,13 @@ def plan_deploy(
     Returns
     -------
     DeployPlan
-        ``passed``, ``seconds``, ``closed_seconds``; frames ``steps`` and ``checks``.
+        ``passed``, ``seconds``, ``closed_seconds``; frames ``steps`` (:data:`migkit.frames.PLANNED_STEPS`) and
+        ``checks`` (:data:`migkit.frames.CHECKS`).
+
+    Examples
+    --------
+    >>> import migkit as mk
+    >>> mk.plan_deploy("migrations/001_add_user_profile.py", "production").steps  # doctest: +SKIP
     """
     config = load_config()
     options = _options(config, reports, None, None, require_rehearsal)
@@ -181,7 +191,13 @@ def recover(
     Returns
     -------
     Recovery
-        ``passed``, and the frame ``work``.
+        ``passed``, and the frame ``work`` (:data:`migkit.frames.RECOVERED`): what was found, and what became of it.
+
+    Examples
+    --------
+    >>> import migkit as mk
+    >>> mk.recover().passed  # doctest: +SKIP
+    True
     """
     config = load_config()
     roots = (Path(reports or config.reports.directory), Path(backups or config.backups.directory))

@@ -12,11 +12,11 @@ from migkit import frames
 from migkit.database import Database, reached
 from migkit.dialects.guarding import Opened
 from migkit.display.progress import default_progress
-from migkit.errors import MigkitError, ProtectedDatabase, UnsupportedFeature
+from migkit.errors import MigkitError, UnsupportedFeature
 from migkit.progress import Progress
 from migkit.recovery import read_only as guard
 from migkit.recovery.read_only import PATIENCE_SECONDS, ReadOnly
-from migkit.verbs.arguments import AnyDatabase
+from migkit.verbs.arguments import AnyDatabase, require_confirmation
 from migkit.workflow import health
 from migkit.workflow.health import Health
 
@@ -47,6 +47,14 @@ def read_only(
     ------
     DatabaseInUse, PermissionMissing
         If it cannot be closed; nothing is changed.
+    ProtectedDatabase
+        If the database is protected and `confirm` is not its name.
+
+    Examples
+    --------
+    >>> import migkit as mk
+    >>> with mk.read_only("staging") as window:  # doctest: +SKIP
+    ...     mk.backup("staging")
     """
     with reached(db) as database:
         require_confirmation(database, confirm)
@@ -140,7 +148,8 @@ def connections(db: AnyDatabase) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``session, user, client, program, state, transaction_seconds, query, is_migkit``.
+        ``session, user, client, program, state, transaction_seconds, query, is_migkit``
+        (:data:`migkit.frames.CONNECTIONS`).
 
     Raises
     ------
@@ -197,12 +206,3 @@ def check_indexes(db: AnyDatabase, *, progress: Progress | None = None) -> Healt
     """
     with reached(db) as database:
         return health.check_indexes(database, progress=progress or default_progress())
-
-
-def require_confirmation(db: Database, confirm: str | None) -> None:
-    """Refuse a change to a protected database that was not confirmed by its name."""
-    if db.protected and confirm != db.name:
-        raise ProtectedDatabase(
-            f"{db.name} is protected",
-            next_step=f'Confirm with --yes-production {db.name}, or confirm="{db.name}" in Python.',
-        )

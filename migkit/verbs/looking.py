@@ -87,12 +87,22 @@ def compare(before: State | str | Path, after: State | str | Path, *, allow: Ite
     Returns
     -------
     Comparison
-        ``passed`` if nothing was lost or damaged beyond `allow`; ``identical`` if nothing differs.
+        ``passed`` if nothing was lost or damaged beyond `allow`; ``identical`` if nothing differs. Frames ``tables``,
+        ``columns``, ``constraints``, ``indexes``, ``objects``, ``orphans`` and ``findings``
+        (:mod:`migkit.frames.comparisons`).
 
     Raises
     ------
     NotComparable
         If the states are of different engines.
+    StateUnreadable
+        If a file is missing, damaged, or of a later version.
+
+    Examples
+    --------
+    >>> import migkit as mk
+    >>> mk.compare(mk.capture("sqlite://"), mk.capture("sqlite://")).identical
+    True
     """
     return comparison.compare(_state(before), _state(after), allow=allow)
 
@@ -188,6 +198,12 @@ def clone(
     ------
     CloneFailed
         If the copy cannot be made; nothing is left behind.
+
+    Examples
+    --------
+    >>> import migkit as mk
+    >>> with mk.clone("staging") as copy:  # doctest: +SKIP
+    ...     mk.run("migrations/001_add_user_profile.py", copy)
     """
     with reached(source) as db:
         return scratch.clone(db, into=into, schema_only=schema_only, progress=progress or default_progress())

@@ -12,14 +12,13 @@ from sqlalchemy import URL
 from migkit.config import load_config
 from migkit.database import Database, reached
 from migkit.display.progress import default_progress
-from migkit.errors import ProtectedDatabase
 from migkit.migration import runner
 from migkit.migration.loading import load_migration
 from migkit.migration.results import Run
 from migkit.progress import Progress
 from migkit.recovery.read_only import writing_where_closed
 from migkit.report import archive as reports
-from migkit.verbs.arguments import AnyDatabase, AnyMigration, seconds_of
+from migkit.verbs.arguments import AnyDatabase, AnyMigration, require_confirmation, seconds_of
 from migkit.workflow import dry_run as dry_running
 from migkit.workflow import trial, validation
 from migkit.workflow.dry_run import DryRun
@@ -60,13 +59,21 @@ def run(
     Returns
     -------
     Run
-        ``succeeded`` and ``error``; frames ``statements``, ``locks``, ``waits``. A migration that fails gives a run
-        that did not succeed, not an exception.
+        ``succeeded`` and ``error``; frames ``statements``, ``locks``, ``waits``, … (:mod:`migkit.frames.runs`). A
+        migration that fails gives a run that did not succeed, not an exception.
 
     Raises
     ------
     ProtectedDatabase
         If the database is protected and `confirm` is not its name.
+    MigrationInvalid
+        If there is no such migration, or it does not parse.
+
+    Examples
+    --------
+    >>> import migkit as mk
+    >>> run = mk.run("migrations/001_add_user_profile.py", "staging", timeout=300)  # doctest: +SKIP
+    >>> run.statements[["summary", "seconds", "rows"]]  # doctest: +SKIP
     """
     return _run("up", migration, db, timeout, lock_timeout, confirm, progress)
 
@@ -103,7 +110,7 @@ def rollback(
     Returns
     -------
     Run
-        ``succeeded`` and ``error``; frames ``statements``, ``locks``, ``waits``.
+        ``succeeded`` and ``error``; frames ``statements``, ``locks``, ``waits``, … (:mod:`migkit.frames.runs`).
 
     Raises
     ------
@@ -113,6 +120,12 @@ def rollback(
         If the way up is half-applied and only a person can decide; says what stands, and offers statements.
     ProtectedDatabase
         If the database is protected and `confirm` is not its name.
+
+    Examples
+    --------
+    >>> import migkit as mk
+    >>> mk.rollback("migrations/001_add_user_profile.py", "staging").succeeded  # doctest: +SKIP
+    True
     """
     return _run("down", migration, db, timeout, lock_timeout, confirm, progress)
 
@@ -147,17 +160,10 @@ def _run(
 @contextmanager
 def _confirmed_writer(db: Database, confirm: str | None) -> Iterator[Database]:
     """Yield the database for a confirmed change, which goes on where only migkit may write."""
-    _require_confirmation(db, confirm)
+    require_confirmation(db, confirm)
     with writing_where_closed(db) as writer:
         yield writer
 
-
-def _require_confirmation(db: Database, confirm: str | None) -> None:
-    if db.protected and confirm != db.name:
-        raise ProtectedDatabase(
-            f"{db.name} is protected",
-            next_step=f'Confirm with --yes-production {db.name}, or confirm="{db.name}" in Python.',
-        )
 
 
 def validate(
@@ -186,12 +192,17 @@ def validate(
     Returns
     -------
     Validation
-        ``passed``, and ``checks`` with one row per promise.
+        ``passed``, and ``checks`` with one row per promise (:data:`migkit.frames.CHECKS`).
 
     Raises
     ------
     MigrationInvalid
         If there is neither a migration nor a version to check.
+
+    Examples
+    --------
+    >>> import migkit as mk
+    >>> mk.validate("migrations/001_add_user_profile.py", "staging").checks  # doctest: +SKIP
     """
     config = load_config()
     loaded = None if migration is None else load_migration(migration, config=config)
@@ -231,7 +242,18 @@ def dry_run(
     Returns
     -------
     DryRun
-        ``passed``, ``checks`` and ``changes``; nothing about data, locks or durations.
+        ``passed``, ``checks`` (:data:`migkit.frames.CHECKS`) and ``changes``; nothing about data, locks or durations.
+
+    Raises
+    ------
+    MigrationInvalid
+        If there is no such migration, or it does not parse.
+
+    Examples
+    --------
+    >>> import migkit as mk
+    >>> mk.dry_run("migrations/001_add_user_profile.py", "staging").passed  # doctest: +SKIP
+    True
     """
     config = load_config()
     loaded = load_migration(migration, config=config)
@@ -287,12 +309,19 @@ def rehearse(
     Returns
     -------
     Rehearsal
-        ``passed`` and ``explain()``; states, runs, comparisons, ``findings`` and ``unchecked``.
+        ``passed`` and ``explain()``; states, runs, comparisons, ``findings`` (:data:`migkit.frames.FINDINGS`) and
+        ``unchecked``.
 
     Raises
     ------
     MigkitError
         If the work could not be done at all; a migration that fails gives a failed rehearsal instead.
+
+    Examples
+    --------
+    >>> import migkit as mk
+    >>> trial = mk.rehearse("migrations/001_add_user_profile.py", "staging")  # doctest: +SKIP
+    >>> assert trial.passed, trial.explain()  # doctest: +SKIP
     """
     config = load_config()
     loaded = load_migration(migration, config=config)
@@ -336,5 +365,10 @@ def report(evidence: Evidence | str | Path, *, archive: str | Path | None = None
     ------
     ReportFailed
         If there is no evidence, or the report could not be rendered; the evidence stays.
+
+    Examples
+    --------
+    >>> import migkit as mk
+    >>> mk.report(mk.rehearse("migrations/001_add_user_profile.py", "staging"))  # doctest: +SKIP
     """
     return reports.report(evidence, archive=archive or load_config().reports.directory)

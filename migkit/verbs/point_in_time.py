@@ -5,14 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from migkit.config import Config, load_config
+from migkit.config import load_config
 from migkit.database import Database, reached
 from migkit.display.progress import default_progress
-from migkit.errors import ProtectedDatabase
 from migkit.progress import Progress
 from migkit.recovery import pitr, pitr_recovery
 from migkit.recovery.pitr_results import Moment, PitrChange, PitrStatus, Recovered
-from migkit.verbs.arguments import AnyDatabase
+from migkit.verbs.arguments import AnyDatabase, backup_directory, require_confirmation
 
 
 def timestamp(db: AnyDatabase, *, directory: str | Path | None = None, progress: Progress | None = None) -> Moment:
@@ -44,7 +43,7 @@ def timestamp(db: AnyDatabase, *, directory: str | Path | None = None, progress:
     with reached(db, config=config) as database:
         return pitr.timestamp(
             database,
-            _directory(directory, config),
+            backup_directory(directory, config),
             typed=_typed(db, database),
             elsewhere=directory is not None,
             progress=progress or default_progress(),
@@ -101,11 +100,11 @@ def rollback_to(
     config = load_config()
     wanted = _moment(moment)
     with reached(db, config=config) as database:
-        _require_confirmation(database, confirm)
+        require_confirmation(database, confirm)
         return pitr_recovery.recover_to(
             database,
             wanted,
-            _directory(directory, config),
+            backup_directory(directory, config),
             terminate=terminate,
             patience=patience,
             keep_old_days=keep_old,
@@ -118,13 +117,6 @@ def _moment(moment: str | datetime | Moment) -> datetime:
         return pitr.parse_moment(moment)
     return moment.moment if isinstance(moment, Moment) else pitr.require_zone(moment)
 
-
-def _require_confirmation(db: Database, confirm: str | None) -> None:
-    if db.protected and confirm != db.name:
-        raise ProtectedDatabase(
-            f"{db.name} is protected",
-            next_step=f'Confirm with --yes-production {db.name}, or confirm="{db.name}" in Python.',
-        )
 
 
 def pitr_enable(
@@ -165,7 +157,7 @@ def pitr_enable(
     with reached(db, config=config) as database:
         return pitr.enable(
             database,
-            _directory(directory, config),
+            backup_directory(directory, config),
             archive=Path(archive) if archive is not None else None,
             new_base=new_base,
             progress=progress or default_progress(),
@@ -185,11 +177,12 @@ def pitr_status(db: AnyDatabase, *, directory: str | Path | None = None) -> Pitr
     Returns
     -------
     PitrStatus
-        ``passed``, ``earliest``, ``latest``; frames ``bases``, ``gaps``, ``marks``.
+        ``passed``, ``earliest``, ``latest``; frames ``bases``, ``gaps`` and ``marks``
+        (:mod:`migkit.frames.point_in_time`).
     """
     config = load_config()
     with reached(db, config=config) as database:
-        return pitr.status(database, _directory(directory, config))
+        return pitr.status(database, backup_directory(directory, config))
 
 
 def pitr_disable(db: AnyDatabase, *, directory: str | Path | None = None) -> PitrChange:
@@ -209,11 +202,8 @@ def pitr_disable(db: AnyDatabase, *, directory: str | Path | None = None) -> Pit
     """
     config = load_config()
     with reached(db, config=config) as database:
-        return pitr.disable(database, _directory(directory, config))
+        return pitr.disable(database, backup_directory(directory, config))
 
-
-def _directory(directory: str | Path | None, config: Config) -> Path:
-    return Path(directory) if directory is not None else config.backups.directory
 
 
 def _typed(db: AnyDatabase, database: Database) -> str | None:

@@ -91,6 +91,11 @@ def metrics(db: AnyDatabase, *, seconds: float = 1.0) -> Metrics:
     ------
     ConfigError
         If `seconds` is not above zero.
+
+    Examples
+    --------
+    >>> import migkit as mk
+    >>> mk.metrics("staging").frame  # doctest: +SKIP
     """
     if not seconds > 0:
         raise ConfigError(f"seconds is {seconds:g}, and has to be more than zero")
@@ -119,6 +124,11 @@ def stats(db: AnyDatabase, run: Run | None = None) -> Stats:
     Stats
         ``table_size_bytes``, ``index_size_bytes``, ``lock_duration_ms``, ``rows_affected``, and ``tables`` with one row
         per table (:data:`migkit.frames.TABLE_SIZES`).
+
+    Examples
+    --------
+    >>> import migkit as mk
+    >>> mk.stats("staging").tables  # doctest: +SKIP
     """
     with reached(db) as database:
         try:

@@ -7,11 +7,11 @@ is a row. A worker that dies loses its task, which whoever runs the workers repe
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Executor, Future, as_completed
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -95,13 +95,14 @@ def member(target: str | URL | Engine | Database, config: Config) -> Member:
 
 def members_of(targets: Iterable[str | URL | Engine | Database], config: Config) -> tuple[Member, ...]:
     """Return the databases of a fleet, no two of them by the same name."""
-    seen: Counter[str] = Counter()
-    members = []
+    members: dict[str, Member] = {}
     for target in targets:
         one = member(target, config)
-        seen[one.name] += 1
-        members.append(one if seen[one.name] == 1 else one.called(f"{one.name} #{seen[one.name]}"))
-    return tuple(members)
+        # A name may look like one that was numbered; rows are kept apart by nothing else.
+        names = (one.name if number == 1 else f"{one.name} #{number}" for number in count(1))
+        name = next(name for name in names if name not in members)
+        members[name] = one if name == one.name else one.called(name)
+    return tuple(members.values())
 
 
 def _by_url(url: URL, name: str | None) -> Member:

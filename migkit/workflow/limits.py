@@ -188,7 +188,7 @@ def judge_limits(
     findings = [LOOSENED.finding("limits", told) for told in limits.loosened]
     rows = [] if statements is None else [row for row in frames.LOAD_STATEMENTS.rows(statements) if _counts(row)]
     measured = bool(rows)
-    findings += _blocked(limits.max_blocked_ms, rows, locked if not measured else (), measured=measured)
+    findings += _blocked(limits.max_blocked_ms, rows, locked, measured=measured)
     findings += _slow(limits.max_p99_ms, rows) if measured else _unmeasured("max_p99_ms", limits.max_p99_ms)
     findings += _failed(limits.max_errors, rows) if measured else _unmeasured("max_errors", limits.max_errors)
     return findings

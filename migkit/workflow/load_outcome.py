@@ -50,10 +50,11 @@ def freeze(outcome: Outcome) -> LoadResult:
     statements, errors = tally.statements(), tally.errors()
     findings = judge_limits(outcome.limits, statements) if outcome.migration is not None else []
     reached, lasted = tally.answered(BASELINE), tally.lasted(BASELINE)
+    even = outcome.plan.arrivals == "constant"
     sentences = [
         *([f"The load test broke off: {outcome.error}"] if outcome.error else []),
         *(["It was interrupted, so nothing is proven"] if outcome.status == "interrupted" else []),
-        *filter(None, [rate_sentence(outcome.rate, reached, lasted)]),
+        *filter(None, [rate_sentence(outcome.rate, reached, lasted, even=even)]),
         *run_sentences(outcome.runs, outcome.rollback_run, outcome.db.dialect.tells_lock_timeout),
         *(finding.what for finding in findings),
         *compatibility_sentences(errors, migrated=bool(outcome.runs)),
@@ -61,7 +62,7 @@ def freeze(outcome: Outcome) -> LoadResult:
     ]
     return LoadResult(
         status=outcome.status
-        or _judge(outcome, findings, int(errors["count"].sum()), is_reached(outcome.rate, reached, lasted)),
+        or _judge(outcome, findings, int(errors["count"].sum()), is_reached(outcome.rate, reached, lasted, even=even)),
         database=outcome.db.name,
         workload=outcome.workload.name,
         clients=outcome.plan.clients,

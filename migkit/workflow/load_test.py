@@ -150,6 +150,9 @@ class _LoadTest:
         finally:
             self.progress.close()
             self._end_crew()
+            if self.was_interrupted:
+                # It came too late to cut anything short, but what was interrupted is never green.
+                self.status = self.status or "interrupted"
 
     def _measure(self) -> None:
         self.tally.phases.begin(BASELINE, 0.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from migkit.errors import ConfigError, MigkitError, ProtectedDatabase
 from migkit.migration.loading import load_migration
 from migkit.progress import SILENT, Progress
 from migkit.recovery.journal import JournalReading, StepJournal
+from migkit.recovery.journal_reading import read_journal
 from migkit.recovery.pitr_recovery import recover_pitr
 from migkit.recovery.restoring import recover_restore
 from migkit.redaction import MASK
@@ -106,7 +107,15 @@ def recover(
     """
     found = sorted(StepJournal.unfinished(*roots), key=lambda one: (_ORDER.get(one.kind, 1), one.started_at))
     wanted = [one for one in found if db is None or one.place == db.url]
-    return Recovery(frames.RECOVERED.build([_row(one, _Work(config, db, accept, confirm, progress)) for one in wanted]))
+    work = _Work(config, db, accept, confirm, progress)
+    rows: list[Row] = []
+    unsettled: set[str] = set()
+    for reading in wanted:
+        row = _row(reading, work, unsettled)
+        rows.append(row)
+        if row["outcome"] == "failed" and reading.kind != "deploy":
+            unsettled.add(reading.place)
+    return Recovery(frames.RECOVERED.build(rows))
 
 
 @dataclass(frozen=True)
@@ -118,7 +127,7 @@ class _Work:
     progress: Progress
 
 
-def _row(reading: JournalReading, work: _Work) -> Row:
+def _row(reading: JournalReading, work: _Work, unsettled: Collection[str]) -> Row:
     row: Row = {
         "journal": str(reading.path),
         "kind": reading.kind,
@@ -130,8 +139,11 @@ def _row(reading: JournalReading, work: _Work) -> Row:
         return row | {"outcome": "left alone", "told": f"it still goes on: {reading.owner}"}
     if work.accept:
         return row | _accepted(reading)
+    if reading.kind == "deploy" and reading.place in unsettled:
+        return row | {"outcome": "failed", "told": "the restore has to be settled first: nobody knows what serves now"}
     try:
-        return row | _recovered(reading, work)
+        # Another process may have gone on in it while this one was at work on the journals before.
+        return row | _recovered(read_journal(reading.path), work)
     except MigkitError as error:
         return row | {"outcome": "failed", "told": str(error)}
 

@@ -76,6 +76,7 @@ def test_again_in_the_same_folder_and_two_when_it_does_not_show_what_it_should(
     assert "expected 002_add_email_verification to be passed, and it is failed" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_both_migrations_end_alike_on_every_engine(db: Database, tmp_path: Path) -> None:
     build_shop(db, scale=SCALE)
 

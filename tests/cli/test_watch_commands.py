@@ -77,6 +77,7 @@ def test_waits_are_shown_while_they_last_and_summed_up_at_ctrl_c(postgresql: Dat
             reader.begin('SELECT count(*) FROM "<b>v"')
             until_waiting(asker, postgresql, reader.session)
             until(lambda: any("waits now" in line for line in lines), "the wait on the screen")
+            until(lambda: any("holds AccessExclusiveLock" in line for line in lines), "the lock on the screen")
             holder.do("COMMIT")
             reader.join()
             until(lambda: any("waited" in line and "waits now" not in line for line in lines), "its end")

@@ -63,6 +63,7 @@ def recovered(db: Database | None, folder: Path) -> Recovery:
         ("ended", "validate", True),
     ],
 )
+@pytest.mark.slow
 def test_a_killed_deploy(postgresql: Database, tmp_path: Path, moment: str, step: str, applied: bool) -> None:
     before = capture(shop(postgresql))
     killed(postgresql, tmp_path, GOOD, moment, step)
@@ -79,6 +80,7 @@ def test_a_killed_deploy(postgresql: Database, tmp_path: Path, moment: str, step
     assert status == ("deployed" if applied else "rolled back" if step == "run" else "stopped")
 
 
+@pytest.mark.slow
 def test_killed_between_the_run_and_taking_back(postgresql: Database, tmp_path: Path) -> None:
     before = capture(shop(postgresql))
     killed(postgresql, tmp_path, LOSING, "worked", "run")

@@ -80,7 +80,7 @@ class GuardingMySQL(Guarding):
                 return Closed("read_only = 1 for the whole server, as it was before", 0, self._exempt(connection))
             try:
                 self._switch(connection, "1", patience)
-                if _may_still_write(connection):
+                if self._writes_all_the_same(connection, setting, patience):
                     means = "read_only = 1 for the whole server, with all its databases"
                     return Closed(means, 0, self._exempt(connection))
                 self._switch(connection, setting, patience)
@@ -160,6 +160,13 @@ class GuardingMySQL(Guarding):
             execute(connection, f"SET GLOBAL read_only = {value}")
             if self.lasting:
                 execute(connection, "RESET PERSIST IF EXISTS read_only")
+
+    def _writes_all_the_same(self, connection: Connection, setting: str, patience: float) -> bool:
+        try:
+            return _may_still_write(connection)
+        except BaseException:
+            self._switch(connection, setting, patience)
+            raise
 
     def _exempt(self, connection: Connection) -> tuple[str, ...]:
         wanted = ", ".join(literal(right) for right in self.exempting)

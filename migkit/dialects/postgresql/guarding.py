@@ -80,7 +80,7 @@ class GuardingPostgreSQL(Guarding):
     """Guarding on PostgreSQL."""
 
     open_setting = _UNSET
-    read_only_objects = (("setting", f"{_SETTING} of the database"),)
+    read_only_objects: tuple[tuple[str, str], ...] = (("setting", f"{_SETTING} of the database"),)
     index_check = "bt_index_check() of amcheck"
 
     def sessions(self, connection: Connection) -> list[Session]:
@@ -104,7 +104,13 @@ class GuardingPostgreSQL(Guarding):
         with _administering(engine) as connection:
             setting = self.write_setting(connection)
             _set(connection, "on")
-            ended, stayed = _end_older(connection, patience, terminate)
+            try:
+                ended, stayed = _end_older(connection, patience, terminate)
+            except BaseException:
+                # Ctrl-C while sessions are waited for.
+                with suppress(DBAPIError):
+                    _set(connection, setting)
+                raise
             if stayed:
                 _set(connection, setting)
                 raise DatabaseInUse(

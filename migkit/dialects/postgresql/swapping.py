@@ -32,6 +32,12 @@ SELECT pid, usename::text, coalesce(nullif(application_name, ''), 'a session')
  WHERE datname = {name} AND pid <> pg_catalog.pg_backend_pid()
    AND backend_type NOT IN ('autovacuum worker', 'parallel worker') ORDER BY 1
 """
+_OPENNESS = """
+SELECT pg_catalog.split_part(one, '=', 2)
+  FROM pg_catalog.pg_db_role_setting AS s CROSS JOIN LATERAL pg_catalog.unnest(s.setconfig) AS one
+ WHERE s.setrole = 0 AND one LIKE 'default_transaction_read_only=%'
+   AND s.setdatabase = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = {name})
+"""
 _SUBSCRIPTIONS = """
 SELECT s.subname::text FROM pg_catalog.pg_subscription AS s
   JOIN pg_catalog.pg_database AS d ON d.oid = s.subdbid WHERE d.datname = {name} ORDER BY 1
@@ -83,6 +89,7 @@ def _rename(connection: Connection, swap: Swap, terminate: bool) -> None:
     with _ending_sessions(swap, terminate):
         execute(connection, "BEGIN")
         try:
+            _keep_openness(connection, swap)
             # Who wants to connect waits from here on, until the name leads to the new one.
             execute(connection, f"ALTER DATABASE {target} RENAME TO {quote(swap.aside)}")
             execute(connection, f"ALTER DATABASE {staged} RENAME TO {target}")
@@ -91,6 +98,16 @@ def _rename(connection: Connection, swap: Swap, terminate: bool) -> None:
             with suppress(DBAPIError):
                 execute(connection, "ROLLBACK")
             raise
+
+
+def _keep_openness(connection: Connection, swap: Swap) -> None:
+    """Let the new database be as open to writers as the one in place, not as the one that was backed up."""
+    name = literal(str(swap.target.database))
+    setting = execute(connection, _OPENNESS.format(name=name)).scalar()
+    to = "RESET default_transaction_read_only"
+    if setting is not None:
+        to = f"SET default_transaction_read_only = {literal(str(setting))}"
+    execute(connection, f"ALTER DATABASE {quote(str(swap.staged.database))} {to}")
 
 
 @contextmanager

@@ -103,12 +103,20 @@ def _copy_aside(target: sqlite3.Connection, kept: Path) -> None:
         partial.touch(mode=0o600)
         with closing(sqlite3.connect(partial, isolation_level=None)) as copy:
             target.backup(copy, pages=-1)
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
+        _sync(partial)
         partial.rename(kept)
+        _sync(kept.parent)
     except BaseException:
         _delete(partial)
         raise
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _require_same_pages(staged: sqlite3.Connection, target: sqlite3.Connection) -> None:

@@ -199,8 +199,9 @@ class _Resuming:
         closing = next((step for step in reading.steps if step.name == CLOSE), None)
         if latest is None or closing is None:
             return
+        # Also where the database was closed once more, to take the migration back.
+        self.window.were_let_in = any(step.name == OPEN for step in reading.steps)
         if latest.name == OPEN and latest.state == "done":
-            self.window.were_let_in = True
             return
         self.window.adopt(str(closing.facts["setting"]))
 
@@ -218,6 +219,8 @@ class _Resuming:
         try:
             if promise is None:
                 raise MigkitError("what it promises could not be learned, so nobody can tell whether all of it stands")
+            if not self._ran_to_its_end(promise):
+                raise MigkitError("nothing says that it ran to its end, and a schema does not tell of rows")
             judge(record, promise)
         except MigkitError as error:
             self._go_back(Failure("error", f"{self.why} {error}"))
@@ -262,6 +265,19 @@ class _Resuming:
         ]
         return not mine.empty and str(mine["direction"].iloc[-1]) == "up"
 
+    def _ran_to_its_end(self, promise: Promise) -> bool:
+        """Whether every statement was run: the schema alone may be as promised while rows are half changed."""
+        step, record = self.reading.last(RUN), self.record
+        if (step is not None and step.facts.get("succeeded")) or self._succeeded():
+            return True
+        if promise.run is None or not record.db.dialect.transactional_ddl:
+            return False
+        # What is one transaction stands whole, or not at all.
+        outside = (promise.run.statements["transaction"].astype(str) == "0").any()
+        attempts = open_attempts(record.db, record.migration.name)
+        committed = any(outcome == "applied" for attempt in attempts for _, outcome in attempt.statements)
+        return promise.run.transactions == 1 and not outside and not committed
+
     # --- on, or back ------------------------------------------------------------------------------------------------
 
     def _go_on(self) -> None:
@@ -272,6 +288,8 @@ class _Resuming:
         except MigkitError as error:
             undo(record, self.window, Failure("validation_failed", f"{self.why} {error}"), self._backup())
             return
+        # Figures of now say nothing of the time after the migration.
+        record.unchecked.append({"what": "the server's figures after the deploy", "why": "its process was killed"})
         record.status = "deployed"
 
     def _go_back(self, failure: Failure) -> None:

@@ -130,10 +130,10 @@ def _is_as_before(record: Record, before: State) -> bool:
 
 def _take_back(record: Record, window: Window, before: State, backup: Backup | None) -> TakenBack | None:
     """Try the strategies in order; return the one after which everything was as before."""
-    after = record.states.get("after")
-    lost = window.others_wrote(after)
     if window.held is None:
+        # Before looking whether others wrote: what they write between the two would be lost.
         window.close()
+    lost = window.others_wrote(record.states.get("after"))
     tried: list[dict[str, Any]] = []
     for strategy in record.options.rollback.strategy:
         backup_id = backup.id if backup is not None else None
@@ -145,7 +145,7 @@ def _take_back(record: Record, window: Window, before: State, backup: Backup | N
             backup_id=backup_id,
             moment=record.moment,
         )
-        if strategy in _REPLACING and lost:
+        if strategy in _REPLACING and (lost := lost or window.slipped_in()):
             why = f"{lost}, which it would lose"
         if why is not None:
             tried.append({"strategy": strategy, "why_not": why})
@@ -156,6 +156,8 @@ def _take_back(record: Record, window: Window, before: State, backup: Backup | N
         if taken.restored:
             record.taken_back = {"strategy": strategy, "steps": steps, "differences": [], "tried": tried}
             return taken
+        if strategy in _REPLACING and taken.error is None:
+            lost = f"{strategy} put another database in place, and that was not as before: perhaps others wrote to it"
     record.taken_back = {"strategy": None, "steps": [], "differences": [], "tried": tried}
     return None
 
@@ -208,6 +210,7 @@ def _told(taken: TakenBack) -> str:
 
 
 def _reopen(record: Record, window: Window) -> None:
+    window.take_over_half_closed()
     if window.held is not None:
         window.open()
     if window.jobs_stopped:

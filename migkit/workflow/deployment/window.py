@@ -41,6 +41,7 @@ class Window:
         self.were_let_in = False
         self.jobs_stopped = False
         self._why_unguarded: str | None = None
+        self._half_closed: str | None = None
 
     def adopt(self, setting: str) -> None:
         """Go on keeping writers out where a process that was killed had begun to.
@@ -53,14 +54,28 @@ class Window:
         record = self._record
         self._setting = setting
         if record.db.dialect.read_only_lasts and is_read_only(record.db):
-            told = Closed("read-only, as the deploy that was killed left it")
-            deploy = record.options.deploy
-            self.held = ReadOnly(
-                record.db, setting, told, self._program, _patience=deploy.patience_seconds, _terminate=deploy.terminate
-            )
+            self._take_over(setting, "read-only, as the deploy that was killed left it")
             return
         self._why_unguarded = "nobody kept writers out between the crash and its recovery"
         self.close()
+
+    def take_over_half_closed(self) -> None:
+        """Hold what a closing that was broken off (Ctrl-C, a lost connection) left read-only, so that it is opened."""
+        if self.held is None and self._half_closed is not None:
+            if self._record.db.dialect.read_only_lasts and is_read_only(self._record.db):
+                self._take_over(self._half_closed, "read-only, as a closing that was broken off left it")
+            self._half_closed = None
+
+    def _take_over(self, setting: str, means: str) -> None:
+        deploy = self._record.options.deploy
+        self.held = ReadOnly(
+            self._record.db,
+            setting,
+            Closed(means),
+            self._program,
+            _patience=deploy.patience_seconds,
+            _terminate=deploy.terminate,
+        )
 
     def close(self) -> None:
         """Keep writers out."""
@@ -83,7 +98,9 @@ class Window:
 
         with record.db.engine.connect() as connection:
             setting = record.db.dialect.write_setting(connection)
-        record.step(CLOSE, "Closed to writers", work, setting=self._setting or setting)
+        self._half_closed = self._setting or setting
+        record.step(CLOSE, "Closed to writers", work, setting=self._half_closed)
+        self._half_closed = None
 
     def open(self) -> None:
         """Let writers in again."""
@@ -135,19 +152,25 @@ class Window:
         """
         if self._why_unguarded is not None:
             return self._why_unguarded
-        if self.held is not None and not self.were_let_in:
-            wrote = self.held.others_wrote()
-            if wrote:
-                return "somebody else wrote while the migration ran"
-            if wrote is None:
-                return "writers were let in while the migration ran, because only table locks could be had"
-            if self.held.closed.hold is None and not is_read_only(self._record.db):
-                return "the database was opened to writers meanwhile, by a restart of the server or by somebody"
-            return None
+        if not self.were_let_in:
+            return self.slipped_in()
         if since is None:
             return "writers were let in, and nobody knows what they wrote"
         now = capture(self._record.db, like=since)
-        return None if is_same(self._record.db, since, now) else "rows were written since the migration"
+        return self.slipped_in() if is_same(self._record.db, since, now) else "rows were written since the migration"
+
+    def slipped_in(self) -> str | None:
+        """Say why others may have written though they are kept out; ``None`` if none can have."""
+        if self.held is None:
+            return "nobody keeps writers out"
+        wrote = self.held.others_wrote()
+        if wrote:
+            return "somebody else wrote while the migration ran"
+        if wrote is None:
+            return "writers are let in while migkit works, because only table locks could be had"
+        if self.held.closed.hold is None and not is_read_only(self._record.db):
+            return "the database was opened to writers meanwhile, by a restart of the server or by somebody"
+        return None
 
 
 def wait_for_server(record: Record) -> None:
