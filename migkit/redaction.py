@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import html
 import json
+import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import quote, quote_plus
 
 MASK = "***"
@@ -110,6 +113,17 @@ def redact(text: str) -> str:
 def redact_url(url: str) -> str:
     """Return a URL that cannot be parsed without its password, whatever that holds: spaces and quotes, too."""
     return redact(_WHOLE_USERINFO.sub(_masked, url))
+
+
+@contextmanager
+def unheard_parser() -> Iterator[None]:
+    """Keep sqlglot from logging each statement it does not understand, as it does: the text may hold a password."""
+    logger = logging.getLogger("sqlglot")
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 def _masked(match: re.Match[str]) -> str:

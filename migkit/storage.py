@@ -116,6 +116,17 @@ def _write_bytes(path: Path, data: bytes) -> Path:
     return path
 
 
+def sync(path: Path) -> None:
+    """Have the disk hold a file, or the names in a folder, where the system lets folders be synced."""
+    if path.is_dir() and not hasattr(os, "O_DIRECTORY"):
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Read what :func:`write_json` wrote.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy import URL, Connection, make_url
@@ -199,8 +198,3 @@ def connected(url: URL | str) -> Iterator[Database]:
         yield db
     finally:
         db.close()
-
-
-def folder_of(url: URL) -> Path:
-    """Return the folder an SQLite file lies in."""
-    return Path(str(url.database)).parent

@@ -7,19 +7,16 @@ from pathlib import Path
 import click
 
 from migkit import verbs
-from migkit.cli.options import Command, chosen_database, with_confirmation, with_database, with_json
-from migkit.cli.output import say, say_json
+from migkit.cli.options import (
+    Command,
+    chosen_database,
+    with_confirmation,
+    with_database,
+    with_directory,
+    with_json,
+)
+from migkit.cli.output import exit_with, say, say_json
 from migkit.recovery.verification import BackupCheck
-
-FAILED = 1
-
-
-def _with_directory(command: Command) -> Command:
-    return click.option(
-        "--directory",
-        type=click.Path(file_okay=False, path_type=Path),
-        help="The folder of backups [default: as migkit.toml says, else backups].",
-    )(command)
 
 
 def _with_target(command: Command) -> Command:
@@ -33,7 +30,7 @@ def _with_target(command: Command) -> Command:
 @click.command()
 @click.argument("database", required=False)
 @click.option("-d", "--database", "named", envvar="MIGKIT_DATABASE", help="The database, if not given as argument.")
-@_with_directory
+@with_directory
 @click.option(
     "--retention-days", type=click.FloatRange(min=0, min_open=True), help="Days until it may be pruned [default: 7]."
 )
@@ -57,7 +54,7 @@ def backup(
 @click.command("verify-backup")
 @click.argument("id")
 @_with_target
-@_with_directory
+@with_directory
 @with_json
 def verify_backup(id: str, database: str | None, directory: Path | None, as_json: bool) -> None:
     """Restore backup ID into a scratch database, and compare that with what was backed up."""
@@ -66,7 +63,7 @@ def verify_backup(id: str, database: str | None, directory: Path | None, as_json
 
 @click.command()
 @with_database
-@_with_directory
+@with_directory
 @with_json
 def backups(database: str | None, directory: Path | None, as_json: bool) -> None:
     """List the backups, newest first."""
@@ -77,7 +74,7 @@ def backups(database: str | None, directory: Path | None, as_json: bool) -> None
 @click.command("restore-backup")
 @click.argument("id")
 @_with_target
-@_with_directory
+@with_directory
 @click.option("--terminate", is_flag=True, help="End sessions that do not leave the database by themselves.")
 @click.option(
     "--patience", type=click.FloatRange(min=0), default=30.0, show_default=True, help="Seconds to wait for them first."
@@ -116,7 +113,7 @@ def restore_backup(
 @click.command("verify-restore")
 @click.argument("id")
 @_with_target
-@_with_directory
+@with_directory
 @with_json
 def verify_restore(id: str, database: str | None, directory: Path | None, as_json: bool) -> None:
     """Compare a database, as it is now, with what backup ID holds."""
@@ -126,7 +123,7 @@ def verify_restore(id: str, database: str | None, directory: Path | None, as_jso
 @click.command("retain-backup")
 @click.argument("id")
 @click.option("--days", type=click.FloatRange(min=0, min_open=True), required=True, help="Days from now.")
-@_with_directory
+@with_directory
 @with_json
 def retain_backup(id: str, days: float, directory: Path | None, as_json: bool) -> None:
     """Keep backup ID for so many days from now on."""
@@ -138,7 +135,7 @@ def retain_backup(id: str, days: float, directory: Path | None, as_json: bool) -
 
 
 @click.command("prune-backups")
-@_with_directory
+@with_directory
 @with_json
 def prune_backups(directory: Path | None, as_json: bool) -> None:
     """Remove expired backups, but never the last verified one of a database."""
@@ -148,8 +145,7 @@ def prune_backups(directory: Path | None, as_json: bool) -> None:
 
 def _say_check(check: BackupCheck, as_json: bool) -> None:
     say_json(check.to_document()) if as_json else say(str(check))
-    if not check.passed:
-        raise click.exceptions.Exit(FAILED)
+    exit_with(check.passed)
 
 
 COMMANDS = (backup, verify_backup, backups, restore_backup, verify_restore, retain_backup, prune_backups)

@@ -17,7 +17,7 @@ from migkit.cli.documents import (
     state_document,
 )
 from migkit.cli.options import chosen_database, with_confirmation, with_database, with_json, with_limits
-from migkit.cli.output import RULE, say, say_all, say_json
+from migkit.cli.output import RULE, exit_with, say, say_all, say_json
 from migkit.display.lines import BAD, GOOD, NOTE, Line, check_lines, finding_lines
 from migkit.display.units import count, duration
 from migkit.errors import MigkitError, StateUnreadable
@@ -28,12 +28,6 @@ from migkit.workflow.dry_run import DryRun
 from migkit.workflow.rehearsal import Rehearsal
 
 SNAPSHOTS = Path("snapshots")
-FAILED = 1
-
-
-def _exit(passed: bool) -> None:
-    if not passed:
-        raise click.exceptions.Exit(FAILED)
 
 
 @click.command()
@@ -55,11 +49,11 @@ def test(
     if dry_run:
         tried = verbs.dry_run(migration, target, timeout=timeout, lock_timeout=lock_timeout)
         say_json(dry_run_document(tried)) if as_json else _say_dry_run(tried)
-        _exit(tried.passed)
+        exit_with(tried.passed)
         return
     trial = verbs.rehearse(migration, target, timeout=timeout, lock_timeout=lock_timeout, reports=False)
     say_json(rehearsal_document(trial)) if as_json else _say_rehearsal(trial)
-    _exit(trial.passed)
+    exit_with(trial.passed)
 
 
 def _say_dry_run(tried: DryRun) -> None:
@@ -138,7 +132,7 @@ def _say_run(result: Run, as_json: bool) -> None:
         say_json(result.to_document())
     else:
         say(str(result))
-    _exit(result.succeeded)
+    exit_with(result.succeeded)
 
 
 @click.command()
@@ -159,7 +153,7 @@ def validate(
     else:
         say_all(check_lines(result.checks))
         say("", f"Validation of {result.migration} on {result.database}: {'PASSED' if result.passed else 'FAILED'}")
-    _exit(result.passed)
+    exit_with(result.passed)
 
 
 @click.command()
@@ -220,7 +214,7 @@ def compare_snapshots(before: str, after: str, allow: tuple[str, ...], as_json: 
         say_json(comparison_document(result))
     else:
         _say_comparison(result)
-    _exit(result.passed)
+    exit_with(result.passed)
 
 
 @click.command("compare-rows")
@@ -253,7 +247,7 @@ def compare_rows(
         across=across,
     )
     say_json(row_comparison_document(result)) if as_json else say(str(result))
-    _exit(not result.differences)
+    exit_with(not result.differences)
 
 
 def _say_comparison(result: Comparison) -> None:
@@ -311,7 +305,7 @@ def rehearse(
     else:
         _say_rehearsal(trial)
         say(f"  Report: {path}")
-    _exit(trial.passed)
+    exit_with(trial.passed)
 
 
 def _say_rehearsal(trial: Rehearsal) -> None:

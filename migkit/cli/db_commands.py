@@ -8,13 +8,11 @@ import click
 
 from migkit import frames, verbs
 from migkit.cli.options import chosen_database, with_confirmation, with_database, with_json
-from migkit.cli.output import say, say_json
+from migkit.cli.output import exit_with, say, say_json
 from migkit.display.lines import GOOD, WARN, Line
 from migkit.display.tables import frame_text
 from migkit.display.units import plural
 from migkit.workflow.health import Health
-
-FAILED = 1
 
 
 @click.group()
@@ -116,8 +114,7 @@ def check_indexes(database: str | None, as_json: bool) -> None:
 
 def _say_health(found: Health, as_json: bool) -> None:
     say_json(found.to_document()) if as_json else say(str(found))
-    if not found.passed:
-        raise click.exceptions.Exit(FAILED)
+    exit_with(found.passed)
 
 
 COMMANDS = (db,)

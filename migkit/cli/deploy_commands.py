@@ -9,12 +9,10 @@ import click
 
 from migkit import verbs
 from migkit.cli.options import chosen_database, with_confirmation, with_database, with_json, with_limits
-from migkit.cli.output import RULE, say, say_json
+from migkit.cli.output import RULE, exit_with, say, say_json
 from migkit.display.lines import BAD, GOOD, WARN, Line
 from migkit.display.units import duration
 from migkit.workflow.deployment.results import Deployment
-
-FAILED = 1
 
 _STRATEGIES = ("transaction", "down", "backup", "pitr")
 
@@ -81,13 +79,13 @@ def deploy(
         confirm=confirm,
     )
     say_json(result.to_document()) if as_json else _say_deployment(result)
-    _exit(result.passed)
+    exit_with(result.passed)
 
 
 def _plan(migration: str, target: str, unrehearsed: bool, reports: Path | None, as_json: bool) -> None:
     planned = verbs.plan_deploy(migration, target, require_rehearsal=not unrehearsed, reports=reports)
     say_json(planned.to_document()) if as_json else say(str(planned))
-    _exit(planned.passed)
+    exit_with(planned.passed)
 
 
 def _say_deployment(result: Deployment) -> None:
@@ -100,11 +98,6 @@ def _say_deployment(result: Deployment) -> None:
         say(Line(WARN, f"A notification was not delivered: {problem}"))
     say(f"  Backup: {result.backup or 'none'}", f"  Evidence: {result.evidence}")
     say(f"  Not checked: {len(result.unchecked)} things, listed in the evidence.")
-
-
-def _exit(passed: bool) -> None:
-    if not passed:
-        raise click.exceptions.Exit(FAILED)
 
 
 @click.command()
@@ -120,7 +113,7 @@ def recover(
     """Finish or undo deploys and restores whose process was killed."""
     found = verbs.recover(database, accept=accept, reports=reports, backups=backups, confirm=confirm)
     say_json(found.to_document()) if as_json else say(str(found))
-    _exit(found.passed)
+    exit_with(found.passed)
 
 
 COMMANDS = (deploy, recover)

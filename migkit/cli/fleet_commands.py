@@ -11,15 +11,13 @@ import click
 
 from migkit import frames, verbs
 from migkit.cli.options import with_json, with_limits
-from migkit.cli.output import RULE, say, say_json
+from migkit.cli.output import RULE, exit_with, say, say_json
 from migkit.config import load_config
 from migkit.display.escape import clean_line, shorten
 from migkit.display.lines import BAD, GOOD, Line
 from migkit.display.units import duration
 from migkit.errors import ConfigError
 from migkit.workflow.fleet_results import FleetRehearsal
-
-FAILED = 1
 
 
 @click.group("fleet")
@@ -64,8 +62,7 @@ def rehearse(
         say_json(result.to_document() | {"report": str(path)})
     else:
         _say_fleet(result, path)
-    if not result.passed:
-        raise click.exceptions.Exit(FAILED)
+    exit_with(result.passed)
 
 
 def chosen_databases(wanted: tuple[str, ...]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -44,6 +45,15 @@ def with_confirmation(command: Command) -> Command:
     """Add ``--yes-production``."""
     return click.option(
         "--yes-production", "confirm", metavar="NAME", help="Confirm a change to the protected database NAME."
+    )(command)
+
+
+def with_directory(command: Command) -> Command:
+    """Add ``--directory``, the folder of backups."""
+    return click.option(
+        "--directory",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="The folder of backups [default: as migkit.toml says, else backups].",
     )(command)
 
 

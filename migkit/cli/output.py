@@ -15,6 +15,7 @@ from migkit.display.progress import printable
 from migkit.redaction import redact
 
 RULE = "━" * 60
+FAILED = 1
 
 
 def say(*lines: str | Line) -> None:
@@ -46,3 +47,9 @@ def _redacted(value: Any) -> Any:
 def complain(message: str) -> None:
     """Print what went wrong on the standard error stream, as one line."""
     click.echo(printable(redact(f"✗ {clean_line(message)}"), sys.stderr), err=True)
+
+
+def exit_with(passed: bool) -> None:
+    """End a command whose result is printed: with exit code 1 where a verdict failed or something was found."""
+    if not passed:
+        raise click.exceptions.Exit(FAILED)

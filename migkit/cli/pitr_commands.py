@@ -7,24 +7,14 @@ from pathlib import Path
 import click
 
 from migkit import verbs
-from migkit.cli.options import Command, chosen_database, with_database, with_json
-from migkit.cli.output import complain, say, say_json
+from migkit.cli.options import chosen_database, with_database, with_directory, with_json
+from migkit.cli.output import complain, exit_with, say, say_json
 from migkit.recovery.pitr_results import PitrChange
-
-FAILED = 1
-
-
-def _with_directory(command: Command) -> Command:
-    return click.option(
-        "--directory",
-        type=click.Path(file_okay=False, path_type=Path),
-        help="The folder of backups [default: as migkit.toml says, else backups].",
-    )(command)
 
 
 @click.command()
 @with_database
-@_with_directory
+@with_directory
 @with_json
 def timestamp(database: str | None, directory: Path | None, as_json: bool) -> None:
     """Note the moment on the server's clock, and print it with the command that returns to it."""
@@ -38,8 +28,7 @@ def timestamp(database: str | None, directory: Path | None, as_json: bool) -> No
     else:
         say(str(found))
         complain(f"This moment cannot be returned to: {found.why_not}")
-    if not found.returnable:
-        raise click.exceptions.Exit(FAILED)
+    exit_with(found.returnable)
 
 
 @click.group()
@@ -56,7 +45,7 @@ def pitr() -> None:
     help="PostgreSQL: the folder that archive_command fills; then nothing else is recorded.",
 )
 @click.option("--new-base", is_flag=True, help="Take a new base, although there is one whose log is whole.")
-@_with_directory
+@with_directory
 @with_json
 def enable(
     database: str | None,
@@ -74,7 +63,7 @@ def enable(
 @pitr.command()
 @click.argument("database", required=False)
 @click.option("-d", "--database", "named", envvar="MIGKIT_DATABASE", help="The database, if not given as argument.")
-@_with_directory
+@with_directory
 @with_json
 def disable(database: str | None, named: str | None, directory: Path | None, as_json: bool) -> None:
     """Record the log no longer, and say what that changed; what was recorded stays."""
@@ -84,14 +73,13 @@ def disable(database: str | None, named: str | None, directory: Path | None, as_
 @pitr.command()
 @click.argument("database", required=False)
 @click.option("-d", "--database", "named", envvar="MIGKIT_DATABASE", help="The database, if not given as argument.")
-@_with_directory
+@with_directory
 @with_json
 def status(database: str | None, named: str | None, directory: Path | None, as_json: bool) -> None:
     """Say how far back DATABASE can be returned to, and what of its log is missing."""
     found = verbs.pitr_status(chosen_database(database or named), directory=directory)
     say_json(found.to_document()) if as_json else say(str(found))
-    if not found.passed:
-        raise click.exceptions.Exit(FAILED)
+    exit_with(found.passed)
 
 
 def _say(change: PitrChange, as_json: bool) -> None:

@@ -200,8 +200,11 @@ class _Probe(threading.Thread):
                 self.released.wait()
                 if self._begin:
                     self._ask_until_over(connection)
-        except (SQLAlchemyError, OSError) as error:
+        except Exception as error:
+            # Whatever it was, from here on nobody asked.
             self.trouble = f"{self._operation} {self._table[1]}: {self._dialect.explain_error(error)}"
+            if not isinstance(error, SQLAlchemyError | OSError):
+                raise
         finally:
             self.ready.set()
 

@@ -24,7 +24,6 @@ SLOW_SECONDS = 0.05
 
 HIGHEST_US = 3_600_000_000
 
-_HALF = 1024
 _ENTRY, _SPAN, _BUCKET = 1 << 10, 1 << 16, 1 << 15
 
 Array = np.ndarray[Any, Any]

@@ -17,6 +17,7 @@ from migkit.errors import ConfigError
 from migkit.load.deriving import INTEGER_TYPE, TEXT_TYPE
 from migkit.load.parameters import Constant, Counter, Parameter, Sampled
 from migkit.load.workload import Entry, Workload, first_words
+from migkit.redaction import unheard_parser
 
 SERVER = "server"
 
@@ -96,7 +97,8 @@ def _unique(catalog: Catalog) -> _Unique:
 def _entry(query: ServerQuery, columns: _Columns, unique: _Unique, sql_dialect: str) -> Entry | None:
     """Return a query as an entry; ``None`` if it is not about these tables, as migkit's own are not."""
     try:
-        parsed = parse(query.sql, dialect=sql_dialect)
+        with unheard_parser():
+            parsed = parse(query.sql, dialect=sql_dialect)
     except SqlglotError:
         raise _UnknownError("it cannot be parsed") from None
     tree = parsed[0] if len(parsed) == 1 else None

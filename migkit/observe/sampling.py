@@ -113,8 +113,11 @@ class Sampling:
         try:
             with self._dialect.open_eye(self._engine, self._session) as eye:
                 self._sample(eye)
-        except (SQLAlchemyError, OSError, MigkitError) as error:
+        except Exception as error:
+            # Whatever it was, from here on nobody looked.
             self.failure = error
+            if not isinstance(error, SQLAlchemyError | OSError | MigkitError):
+                raise
         finally:
             self._began.set()
 

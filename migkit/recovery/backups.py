@@ -26,7 +26,7 @@ from migkit.recovery.catalogue import PARTIAL_PREFIX, place_of
 from migkit.recovery.sealing import seal, write_status
 from migkit.state.capture import capture
 from migkit.state.snapshot import State
-from migkit.storage import told_where, write_json
+from migkit.storage import sync, told_where, write_json
 
 DEFAULT_RETENTION_DAYS = 7.0
 
@@ -136,7 +136,7 @@ def _partial(directory: Path, identifier: str) -> Iterator[Path]:
         yield partial
         with told_where(partial):
             partial.rename(directory / identifier)
-            _sync(directory)
+            sync(directory)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -179,14 +179,6 @@ def _complete(backup: Backup, state: State) -> None:
     write_json(backup.folder / MANIFEST, backup.to_manifest())
     seal(backup.folder)
     write_status(backup.folder, backup.status)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def require_backup_can_be_made(db: Database, directory: Path) -> int:

@@ -31,6 +31,7 @@ KEPT = "kept"
 _OTHERS = frozenset((RESTORATIONS, KEPT, "pitr"))
 _NEEDED_BY = "needed_by"
 _DAY = timedelta(days=1)
+_CLOCKS_DIFFER_BY = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -160,9 +161,11 @@ def recent_backup(
     directory: Path, db: Database, within_hours: float = 24, verified: bool = True, now: datetime | None = None
 ) -> Backup | None:
     """Return the newest backup of a database that is young enough, and verified if that is asked for."""
-    oldest = (now or datetime.now(UTC)) - timedelta(hours=within_hours)
+    now = now or datetime.now(UTC)
+    oldest, latest = now - timedelta(hours=within_hours), now + _CLOCKS_DIFFER_BY
     for backup in list_backups(directory, db):
-        if backup.created_at >= oldest and (backup.verified_at is not None or not verified):
+        # A clock that jumped may have made it "tomorrow": nobody knows how old that is.
+        if oldest <= backup.created_at <= latest and (backup.verified_at is not None or not verified):
             return backup
     return None
 
@@ -272,9 +275,7 @@ def prune(directory: Path, minimum_redundancy: int = 1, now: datetime | None = N
     for backup in backups:
         if backup.expires_at > now:
             continue
-        if reason := _why_spared(backup, last):
-            spared.append((backup, reason))
-        elif reason := _remove(backup):
+        if (reason := _why_spared(backup, last)) or (reason := _remove(backup)):
             spared.append((backup, reason))
         else:
             removed.append(backup)

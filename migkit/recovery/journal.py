@@ -24,7 +24,7 @@ from migkit.recovery.journal_reading import FILE_NAME, FORMAT, journals_under, r
 from migkit.recovery.journal_reading import JournalledStep as JournalledStep
 from migkit.recovery.journal_reading import JournalReading as JournalReading
 from migkit.redaction import redact
-from migkit.storage import encode_instant, told_where
+from migkit.storage import encode_instant, sync, told_where
 
 try:
     import fcntl
@@ -108,7 +108,7 @@ class StepJournal:
             journal._take()
             head = {"kind": kind, "database": database, "place": place, "owner": owner(), "pid": os.getpid()}
             journal._write("begin", {"migkit": "steps", "format": FORMAT, **head, "facts": facts})
-            _sync_folder(folder)
+            sync(folder)
         except BaseException:
             journal.close()
             path.unlink(missing_ok=True)
@@ -263,14 +263,3 @@ def _masked(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_masked(one) for one in value]
     return value
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the file's name durable too, where folders can be synced."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -28,7 +28,7 @@ from typing import Any
 from migkit.database import Database
 from migkit.dialects.point_in_time import Base, LogMoment, Recording
 from migkit.errors import MomentUnreachable, StateUnreadable
-from migkit.storage import decode_instant, encode_instant, read_json, told_where, write_json
+from migkit.storage import decode_instant, encode_instant, read_json, sync, told_where, write_json
 
 FOLDER = "pitr"
 RECORDING = "recording.json"
@@ -109,7 +109,7 @@ class Records:
         write_json(making / _BASE, document)
         with told_where(place):
             making.rename(place)
-            _sync_folder(place.parent)
+            sync(place.parent)
         return Base(place / _DATA, base.moment, base.facts, base.size_bytes)
 
     def base_for(self, target: LogMoment) -> Base:
@@ -154,8 +154,10 @@ class Records:
         path = self.folder / MARKS
         with told_where(path):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
+            with path.open("ab+") as file:
+                # A full disk may have cut the line before; this one must not become a part of it.
+                torn = file.tell() > 0 and path.read_bytes()[-1:] != b"\n"
+                file.write((("\n" if torn else "") + json.dumps(line) + "\n").encode())
                 file.flush()
                 os.fsync(file.fileno())
         return mark
@@ -243,11 +245,3 @@ def _read_mark(line: str) -> Mark | None:
     except json.JSONDecodeError:
         return None  # a line that a full disk or a power cut left unfinished was never told to anybody
     return Mark(LogMoment(decode_instant(found["moment"]), found["position"]), found["remark"])
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -116,7 +116,7 @@ def _recover(
             found = stage(staging)
             learned["rows"] = found.state.total_rows
         took = duration(time.monotonic() - began)
-        progress.note("✓", f"Recovered {plural(found.state.total_rows, 'row')} beside, and verified them ({took})")
+        progress.note("✓", f"Recovered {plural(found.state.total_rows, 'row')} beside, {found.proof} ({took})")
         with journal.step(_LOOK):
             before = capture(db, progress=progress)
         put_in_place(db, work.swap, journal, terminate=terminate, patience=patience, progress=progress)
@@ -147,7 +147,7 @@ def _require_in_place(db: Database, staged: Staged, progress: Progress) -> None:
 
 def _steps(work: _Recovery, found: Staged, took: str) -> tuple[str, ...]:
     return (
-        f"recovered {plural(found.state.total_rows, 'row')} beside, and verified them ({took})",
+        f"recovered {plural(found.state.total_rows, 'row')} beside, {found.proof} ({took})",
         *found.notes,
         f"what was there before is kept as {work.aside} for {work.keep_old_days:g} days",
     )
@@ -308,6 +308,8 @@ def recover_pitr(reading: JournalReading, db: Database, progress: Progress = SIL
             rest = f"; what was recovered so far is left behind: {left}" if left else ""
             return f"The return of {db.name} to {facts['moment']} was undone: what was there before serves{rest}."
         notes = _tidy(work, journal, progress)
+        if not reading.done(_CONFIRM):
+            notes = ("what serves now was not compared once more", *notes)
         journal.finish("recovered")
     old = f"; what was there before is kept as {work.aside}"
     return "; ".join([f"The return of {db.name} to {facts['moment']} was finished{old}", *notes]) + "."

@@ -56,10 +56,11 @@ class Staging:
 
 @dataclass(frozen=True, eq=False)
 class Staged:
-    """A database as it was at a moment: its state, and what was not compared or is worth knowing."""
+    """A database as it was at a moment: its state, what was not compared or is worth knowing, and what proves it."""
 
     state: State
     notes: tuple[str, ...] = ()
+    proof: str = "and verified them"
 
 
 def stage(plan: Staging) -> Staged:
@@ -130,7 +131,8 @@ def _from_backup(plan: Staging) -> Staged:
         url, plan.db.engine.url, plan.recording, plan.base, plan.target, progress=plan.progress
     )
     note = f"{done:,} transactions of the log were done again on top of the base"
-    return Staged(state_of(plan.db, url, plan.progress), (*start.notes, note))
+    # What the log added can be held against nothing.
+    return Staged(state_of(plan.db, url, plan.progress), (*start.notes, note), "on top of a verified base")
 
 
 def _from_point(plan: Staging) -> Staged:

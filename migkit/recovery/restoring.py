@@ -14,13 +14,14 @@ from migkit.display.card import Card, Fact
 from migkit.display.lines import GOOD, NOTE, Line
 from migkit.display.results import Drawn
 from migkit.display.units import duration
-from migkit.errors import BackupInvalid, MigkitError, RestoreFailed
+from migkit.errors import BackupInvalid, MigkitError, RestoreFailed, StateUnreadable
 from migkit.progress import SILENT, Progress
 from migkit.recovery import keeping
 from migkit.recovery.backup import DATA, Backup
 from migkit.recovery.catalogue import RESTORATIONS, find_backup, needed, update
 from migkit.recovery.exactness import compare_restored, told
 from migkit.recovery.journal import JournalReading, StepJournal
+from migkit.recovery.journal_reading import journals_under, read_journal
 from migkit.recovery.replacing import SWAP_IN, new_stamp, planned_swap, put_in_place, require_in_place, settle
 from migkit.recovery.verification import (
     drop_stage,
@@ -169,6 +170,7 @@ def restore_backup(
         folder = directory / RESTORATIONS / f"{backup.id}-{stamp}"
         plan = _Plan(backup.folder, db, directory.absolute(), folder, new_stage_name(), aside, keep_old_days)
         with _journal(plan) as journal:
+            _require_alone(plan, journal)
             notes = _restore(plan, backup, journal, terminate, patience, progress)
             kept, more = _tidy(plan, journal)
             journal.finish("restored")
@@ -189,6 +191,30 @@ def _journal(plan: _Plan) -> StepJournal:
         aside=plan.aside,
         keep_old_days=plan.keep_old_days,
     )
+
+
+def _require_alone(plan: _Plan, journal: StepJournal) -> None:
+    """Make sure that no other restore of this database goes on, or was killed and may stand half-way.
+
+    Raises
+    ------
+    RestoreFailed
+        If there is one; says whose.
+    """
+    for path in journals_under(plan.directory / RESTORATIONS):
+        try:
+            other = read_journal(path)
+        except StateUnreadable:
+            continue  # migkit recover tells of it; what nobody can read keeps nobody from restoring
+        if other.is_finished or other.place != plan.db.url or path.samefile(journal.path):
+            continue
+        journal.finish("refused")
+        still = "still goes on" if other.is_running else "never came to its end"
+        raise RestoreFailed(
+            f"A restore of this database, begun at {other.started_at:%Y-%m-%d %H:%M:%S} UTC by {other.owner}, {still}",
+            where=plan.db.name,
+            next_step="Nothing was changed. Wait for it." if other.is_running else "Type: migkit recover.",
+        )
 
 
 def _restore(

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from migkit.errors import BackupInvalid
 from migkit.recovery.backup import BackupStatus
-from migkit.storage import sha256, told_where, write_bytes
+from migkit.storage import sha256, sync, told_where, write_bytes
 
 SEALS = "SHA256SUMS"
 STATUS = "status.json"
@@ -21,10 +20,10 @@ def seal(folder: Path) -> None:
     with told_where(folder):
         for path in _files(folder):
             path.chmod(0o600)
-            _sync(path)
+            sync(path)
         for path in [folder, *folder.rglob("*")]:
             if path.is_dir():
-                _sync(path)
+                sync(path)
     write_bytes(folder / SEALS, _seals(folder))
 
 
@@ -71,14 +70,6 @@ def _files(folder: Path) -> list[Path]:
     found = [path for path in folder.rglob("*") if not path.is_dir() and path not in apart]
     # Locks of those who need the backup come and go.
     return sorted(path for path in found if path.parent != folder or not path.name.startswith("needed_by"))
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 # --- what changes -----------------------------------------------------------------------------------------------------

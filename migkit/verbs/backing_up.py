@@ -295,7 +295,6 @@ def prune_backups(*, directory: str | Path | None = None, minimum_redundancy: in
     return pruning.prune_all(backup_directory(directory, config), redundancy, reach)
 
 
-
 def _origin(backup: Backup, config: Config) -> str:
     """Return how the database that a backup was made of is reached again."""
     if backup.target in config.databases or backup.target.startswith("embedded:"):

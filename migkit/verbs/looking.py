@@ -226,6 +226,13 @@ def load(path: str | Path) -> State | Evidence:
     ------
     StateUnreadable
         If it is missing, damaged, or of a later version.
+
+    Examples
+    --------
+    >>> import migkit as mk
+    >>> mk.load("before.json.zst").tables  # doctest: +SKIP
+    >>> mk.load("reports/2026-11-22T063000Z-001_add_user_profile-rehearsal-7f3a").passed  # doctest: +SKIP
+    True
     """
     path = Path(path)
     if path.is_dir() or path.name == MANIFEST:

@@ -165,7 +165,6 @@ def _confirmed_writer(db: Database, confirm: str | None) -> Iterator[Database]:
         yield writer
 
 
-
 def validate(
     migration: AnyMigration | None,
     db: AnyDatabase,

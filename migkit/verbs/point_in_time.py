@@ -118,7 +118,6 @@ def _moment(moment: str | datetime | Moment) -> datetime:
     return moment.moment if isinstance(moment, Moment) else pitr.require_zone(moment)
 
 
-
 def pitr_enable(
     db: AnyDatabase,
     *,
@@ -203,7 +202,6 @@ def pitr_disable(db: AnyDatabase, *, directory: str | Path | None = None) -> Pit
     config = load_config()
     with reached(db, config=config) as database:
         return pitr.disable(database, backup_directory(directory, config))
-
 
 
 def _typed(db: AnyDatabase, database: Database) -> str | None:

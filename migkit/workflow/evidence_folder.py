@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from migkit.errors import StateUnreadable
+from migkit.redaction import redact
 from migkit.storage import read_json, sha256, told_where, write_json
 
 Result = TypeVar("Result")
@@ -135,6 +136,16 @@ def finish_evidence(folder: Path, documents: Mapping[str, Mapping[str, Any]], ma
         write_json(folder / f"{name}.json", document)
     files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != MANIFEST)
     write_manifest(folder, {**manifest, "files": {path.name: sha256(path) for path in files}})
+
+
+def without_secrets(document: dict[str, Any]) -> dict[str, Any]:
+    """Mask what definitions of objects hold: the body of a routine may carry a password."""
+    objects = document.get("frames", {}).get("objects")
+    if objects is not None:
+        index = objects["columns"].index("definition")
+        for row in objects["rows"]:
+            row[index] = redact(row[index]) if row[index] else row[index]
+    return document
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:

@@ -211,22 +211,38 @@ def _blocked(
         return
     if not measured and not locked:
         yield from _unmeasured("max_blocked_ms", limit)
-    told = [(row["blocked_ms"] or 0.0, row["statement"], _stalled(row)) for row in rows]
-    told += [(held, relation, f"Writes to {relation} were locked out for") for relation, held in locked]
-    for blocked, where, words in sorted(told, key=lambda one: -one[0]):
+    told = [(row["blocked_ms"] or 0.0, row["statement"], f"{row['statement']} stalled for", _when(row)) for row in rows]
+    told += [(held, relation, f"Writes to {relation} were locked out for", "") for relation, held in locked]
+    for blocked, where, words, when in sorted(told, key=lambda one: -one[0]):
         if blocked > limit:
-            yield TOO_LONG_BLOCKED.finding(where, f"{words} {exact_ms(blocked)}; max_blocked_ms is {limit:g}")
+            what = f"{words} {exact_ms(blocked)}{when}; max_blocked_ms is {limit:g}"
+            yield TOO_LONG_BLOCKED.finding(where, what)
 
 
-def _stalled(row: Mapping[str, Any]) -> str:
-    return f"{row['statement']} stalled ({row['phase']}) for"
+_WHEN = {
+    "baseline": " before the migration",
+    "during": " while the migration ran",
+    "after": " after the migration",
+    "rollback": " while it was rolled back",
+    "rolled back": " after it was rolled back",
+}
+
+
+def _when(row: Mapping[str, Any]) -> str:
+    return _WHEN.get(row["phase"], "")
 
 
 def _slow(limit: float | None, rows: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+    if limit is None:
+        return
     for row in sorted(rows, key=lambda row: -(row["p99_ms"] or 0.0)):
-        if limit is not None and (row["p99_ms"] or 0.0) > limit:
-            told = f"p99 of {row['statement']} was {exact_ms(row['p99_ms'])} ({row['phase']}); max_p99_ms is {limit:g}"
-            yield TOO_SLOW.finding(row["statement"], told)
+        p99, statement, when = row["p99_ms"], row["statement"], _when(row)
+        if p99 is None:
+            told = f"max_p99_ms is {limit:g}, and no request of {statement} was answered{when}"
+            yield NOT_MEASURED.finding(statement, told)
+        elif p99 > limit:
+            told = f"p99 of {statement} was {exact_ms(p99)}{when}; max_p99_ms is {limit:g}"
+            yield TOO_SLOW.finding(statement, told)
 
 
 def _failed(limit: int | None, rows: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:

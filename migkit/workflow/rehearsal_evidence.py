@@ -17,7 +17,7 @@ from migkit.state.segments import TableName
 from migkit.state.snapshot import State
 from migkit.storage import decode_frame, decode_instant, encode_frame, encode_instant
 from migkit.workflow.company import Company
-from migkit.workflow.evidence_folder import REHEARSAL, EvidenceFolder, finish_evidence
+from migkit.workflow.evidence_folder import REHEARSAL, EvidenceFolder, finish_evidence, without_secrets
 from migkit.workflow.judgement import judge_rehearsal
 from migkit.workflow.limits import Limits
 from migkit.workflow.rehearsal import Rehearsal, Status, Step
@@ -32,18 +32,8 @@ def finish_rehearsal(rehearsal: Rehearsal) -> None:
     if rehearsal.evidence is None:
         return
     results = {name: getattr(rehearsal, name) for name in (*_STATES, *_RUNS, "validation", "company", "load")}
-    documents = {name: _without_secrets(result.to_document()) for name, result in results.items() if result is not None}
+    documents = {name: without_secrets(result.to_document()) for name, result in results.items() if result is not None}
     finish_evidence(rehearsal.evidence, documents, _manifest(rehearsal))
-
-
-def _without_secrets(document: dict[str, Any]) -> dict[str, Any]:
-    """Mask what definitions of objects hold: the body of a routine may carry a password."""
-    objects = document.get("frames", {}).get("objects")
-    if objects is not None:
-        index = objects["columns"].index("definition")
-        for row in objects["rows"]:
-            row[index] = redact(row[index]) if row[index] else row[index]
-    return document
 
 
 def _manifest(rehearsal: Rehearsal) -> dict[str, Any]:

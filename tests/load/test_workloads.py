@@ -76,10 +76,19 @@ def test_entries_have_names_of_their_own() -> None:
     assert work.entries[2].steps == ("BEGIN", "UPDATE t SET a = 1", "SELECT 2", "COMMIT")
     assert work.writes and not Workload.of("WITH a AS (SELECT 1) SELECT * FROM a").writes
     assert "<b>" not in Workload.of("SELECT '<b>'")._repr_html_()
+    # Also where one looks as if it had been numbered: what has one name is counted as one.
+    named = Workload.of(*(Statement("SELECT 1", name) for name in ("a", "a (2)", "a")))
+    assert [entry.name for entry in named.entries] == ["a", "a (2)", "a (3)"]
 
 
 @pytest.mark.parametrize(
-    "parts", [[], [Statement("SELECT 1", weight=0)], [Statement("SELECT :a", parameters={"a": []})]]
+    "parts",
+    [
+        [],
+        [Statement("SELECT 1", weight=0)],
+        [Statement("SELECT :a", parameters={"a": []})],
+        [Statement("SELECT 1", str(number)) for number in range(1_025)],
+    ],
 )
 def test_workloads_that_are_none(parts: list[Statement]) -> None:
     with pytest.raises(ConfigError):
@@ -284,7 +293,9 @@ def test_the_applications_own_queries(mysql: Database) -> None:
     _is_the_applications(mysql)
 
 
-def test_the_applications_own_queries_as_pg_stat_statements_tells_them(postgresql: Database) -> None:
+def test_the_applications_own_queries_as_pg_stat_statements_tells_them(
+    postgresql: Database, caplog: pytest.LogCaptureFixture
+) -> None:
     _shop(postgresql)
     queries = (
         "SELECT n FROM users WHERE id = $1 AND n < $2",
@@ -293,6 +304,8 @@ def test_the_applications_own_queries_as_pg_stat_statements_tells_them(postgresq
         "INSERT INTO users (email, n) VALUES ($1, $2)",
         "INSERT INTO users (email, n) VALUES ($3, lower($4)::integer)",
         "SELECT relname FROM pg_class WHERE oid = $1",
+        # Of commands, the server keeps every word.
+        "ALTER ROLE somebody PASSWORD ''hunter2''",
     )
     rows = ", ".join(f"('{query}', 5, 1.5)" for query in queries)
     # As the extension's view, which only a server that was started with it has.
@@ -304,6 +317,7 @@ def test_the_applications_own_queries_as_pg_stat_statements_tells_them(postgresq
     work = _is_the_applications(postgresql)
     assert any(what.startswith("INSERT") and ":p4" in why for what, why in work.unchecked)
     assert not any("pg_class" in entry.sql for entry in work.entries)
+    assert "hunter2" not in f"{caplog.text} {work.unchecked}"
 
 
 def _is_the_applications(db: Database) -> Workload:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -15,6 +18,7 @@ from migkit.dialects.measuring import Eye
 from migkit.migration.loading import load_migration
 from migkit.migration.migration import Migration
 from migkit.migration.runner import run
+from migkit.observe.sampling import Sampling
 
 
 @pytest.fixture
@@ -47,6 +51,26 @@ def another_session(db: Database, work: Callable[[sa.Connection], None]) -> Iter
     finally:
         thread.join()
         engine.dispose()
+
+
+@contextmanager
+def slow_to_open(_engine: object, _session: object) -> Iterator[Eye]:
+    time.sleep(0.1)
+    eye: Any = SimpleNamespace()
+    yield eye
+
+
+def test_the_time_until_the_first_look_is_a_gap() -> None:
+    dialect: Any = SimpleNamespace(open_eye=slow_to_open)
+    meanwhile = Sampling(dialect, dialect, None, lambda eye: None)
+    meanwhile.start()
+    meanwhile.stop()
+    assert meanwhile.pace.longest_gap_seconds >= 0.1
+    # Who waits for the first look misses nothing.
+    waiting = Sampling(dialect, dialect, None, lambda eye: None)
+    waiting.start(wait=True)
+    waiting.stop()
+    assert waiting.pace.longest_gap_seconds < 0.1
 
 
 # Blocks the migration until somebody waits for its lock: no clock is asked, the server is.

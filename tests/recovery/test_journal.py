@@ -186,3 +186,26 @@ def test_two_journals_do_not_share_a_folder(tmp_path: Path) -> None:
         pass
     with pytest.raises(MigkitError, match="cannot be written"):
         create(tmp_path)
+
+
+def test_what_an_error_said_may_hold_any_character(tmp_path: Path) -> None:
+    said = "a\u2028b\u0085c\u2029d\x1ee"
+    with create(tmp_path / "a") as journal, pytest.raises(ValueError, match="a"), journal.step("one"):
+        raise ValueError(said)
+    [reading] = StepJournal.unfinished(tmp_path)
+    assert reading.steps[0].error == said
+
+
+@pytest.mark.parametrize("written", [b"", b'{"event": "beg'])
+def test_who_was_killed_before_the_first_line_leaves_nothing_to_recover(tmp_path: Path, written: bytes) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / FILE_NAME).write_bytes(written)
+    create(tmp_path / "b").close()
+    assert [one.path.parent.name for one in StepJournal.unfinished(tmp_path)] == ["b"]
+
+
+def test_what_came_to_its_end_meanwhile_is_not_resumed(tmp_path: Path) -> None:
+    journal = create(tmp_path / "a")
+    journal.finish("done")
+    with pytest.raises(MigkitError, match="brought this to its end"):
+        StepJournal.resume(journal.path)

@@ -288,3 +288,13 @@ def test_the_command_can_be_copied(sqlite: Database, tmp_path: Path) -> None:
         f" --directory '{tmp_path}/a b'"
     )
     assert pitr.parse_moment("2026-11-22T10:45:00.123456Z") == moment
+
+
+def test_a_line_that_was_cut_off_takes_no_moment_with_it(sqlite: Database, tmp_path: Path) -> None:
+    execute(sqlite, "CREATE TABLE written (n INTEGER PRIMARY KEY)")
+    first = pitr.timestamp(sqlite, tmp_path)
+    records = records_of(sqlite, tmp_path)
+    with (records.folder / MARKS).open("a") as file:
+        file.write('{"moment": "2026')
+    second = pitr.timestamp(sqlite, tmp_path)
+    assert [mark.at.moment for mark in records.marks()] == [first.moment, second.moment]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,8 +17,10 @@ from migkit.errors import BackupInvalid, DatabaseInUse, MigkitError, PermissionM
 from migkit.recovery import keeping
 from migkit.recovery.backup import Backup
 from migkit.recovery.backups import make_backup
+from migkit.recovery.catalogue import RESTORATIONS
 from migkit.recovery.exactness import compare_restored
 from migkit.recovery.journal import Moment, StepJournal, watched
+from migkit.recovery.read_only import is_read_only, read_only
 from migkit.recovery.restoring import Restoration, recover_restore, restore_backup
 from migkit.recovery.verification import verify_restore
 from migkit.state.capture import capture
@@ -27,7 +29,6 @@ from tests.faults.support import execute, scalar, untouched
 from tests.recovery.content import DAMAGE
 
 STEPS = ("fill", "verify", "swap-in", "confirm", "tidy")
-MOMENTS: tuple[Moment, ...] = ("before", "started", "worked", "ended")
 
 
 @pytest.fixture
@@ -315,3 +316,41 @@ def test_a_sqlite_file_gets_its_journal_mode_back(then: str, now: str, sqlite: D
     restored(made, sqlite)
     assert scalar(sqlite, "SELECT count(*) FROM t") == 0
     assert scalar(sqlite, "PRAGMA journal_mode") == then
+
+
+@pytest.mark.parametrize("then", [True, False])
+def test_a_restore_leaves_the_database_as_open_to_writers_as_it_was(
+    then: bool, postgresql: Database, backups: Path
+) -> None:
+    """A restore within a read-only window lets no writer in; a backup made within one keeps none out later."""
+    execute(postgresql, "CREATE TABLE users (id INTEGER PRIMARY KEY)", "INSERT INTO users VALUES (1)")
+    with ExitStack() as window:
+        if not then:
+            window.enter_context(read_only(postgresql))
+        backup = make_backup(postgresql, backups)
+    with ExitStack() as window:
+        db = postgresql
+        if then:
+            db = window.enter_context(window.enter_context(read_only(postgresql)).privileged())
+        assert restored(backup, db, terminate=True).passed
+        postgresql.close()
+        assert is_read_only(postgresql) is then
+    assert is_read_only(postgresql) is False
+    postgresql.close()
+    execute(postgresql, "INSERT INTO users VALUES (2)")
+    postgresql.close()
+
+
+def test_a_restore_that_stands_half_way_is_settled_first(sqlite: Database, backups: Path) -> None:
+    execute(sqlite, "CREATE TABLE users (id INTEGER PRIMARY KEY)", "INSERT INTO users VALUES (1)")
+    backup = make_backup(sqlite, backups)
+    folder = backups / RESTORATIONS / "killed"
+    with StepJournal.create(folder, kind="restore", database=sqlite.name, place=sqlite.url) as other:
+        with pytest.raises(RestoreFailed, match="still goes on"):
+            restored(backup, sqlite)
+        other.close()
+        with pytest.raises(RestoreFailed, match="never came to its end"):
+            restored(backup, sqlite)
+    assert [one.path for one in StepJournal.unfinished(backups)] == [folder / "steps.jsonl"]
+    StepJournal.resume(folder / "steps.jsonl").finish("undone")
+    assert restored(backup, sqlite).passed

@@ -18,6 +18,7 @@ from migkit.recovery.backups import make_backup
 from migkit.recovery.catalogue import prune, read_catalogue
 from migkit.recovery.exactness import compare_restored
 from migkit.recovery.journal import StepJournal, watched
+from migkit.recovery.keeping import drop, list_kept
 from migkit.recovery.restoring import recover_restore, restore_backup
 from migkit.state.capture import capture
 from migkit.state.snapshot import State
@@ -110,13 +111,18 @@ def test_a_killed_restore_of_a_file(sqlite: Database, backups: Path) -> None:
 
 
 def test_a_recovery_goes_on_without_the_backup(sqlite: Database, backups: Path) -> None:
-    """Nobody needs a killed restore's backup any more, so that it may be pruned before anybody recovers."""
+    """Nobody keeps a killed restore's backup from being pruned; what was there before is then not dropped unseen."""
     execute(sqlite, "CREATE TABLE users (id INTEGER PRIMARY KEY)", "INSERT INTO users VALUES (1)")
     backup = make_backup(sqlite, backups)
     killed(sqlite, backup, "swap-in@worked")
     shutil.rmtree(backup.folder)
     [reading] = StepJournal.unfinished(backups)
-    assert "finished" in recover_restore(reading, sqlite)
+    told = recover_restore(reading, sqlite)
+    assert "finished" in told
+    assert "not compared once more" in told
+    [kept] = list_kept(backups)
+    assert kept.name in told
+    drop(sqlite, kept.name)
 
 
 @pytest.mark.slow

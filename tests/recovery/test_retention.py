@@ -147,3 +147,20 @@ def test_an_id_may_be_shortened_and_a_wrong_one_names_the_nearest(sqlite: Databa
         find_backup(backups, "")
     with pytest.raises(BackupInvalid, match="There is no backup"):
         find_backup(backups, "../" + backups.name)
+
+
+def test_who_comes_to_need_it_at_the_last_moment_gets_it_back(
+    sqlite: Database, backups: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make(sqlite, backups)
+    monkeypatch.setattr("migkit.recovery.catalogue._why_spared", lambda *_: None)
+    with needed(made, "a deploy"):
+        assert pruned(backups) == (set(), {made.id: "needed by a deploy"})
+    assert find_backup(backups, made.id).id == made.id
+
+
+def test_a_backup_of_tomorrow_is_not_recent(sqlite: Database, backups: Path) -> None:
+    """A clock that jumped and was put right again: nobody knows how old it is."""
+    made = make(sqlite, backups, verified=True)
+    assert recent_backup(backups, sqlite, now=made.created_at - timedelta(minutes=1)) is not None
+    assert recent_backup(backups, sqlite, now=made.created_at - timedelta(hours=1)) is None

@@ -165,6 +165,23 @@ def test_limits_fail_the_rehearsal_and_its_evidence_says_why(shop: Database, tmp
     assert len(again.company.stalls) == len(trial.company.stalls)  # type: ignore[union-attr]
 
 
+def test_a_limit_holds_where_no_canary_watches_too(postgresql: Database, tmp_path: Path) -> None:
+    tables = [f"part_{number}" for number in range(1, 6)]
+    with postgresql.engine.begin() as connection:
+        for table in tables:
+            connection.execute(text(f"CREATE TABLE {table} (id integer PRIMARY KEY)"))
+    *watched, last = (f"ALTER TABLE {table} ADD COLUMN n integer" for table in tables)
+    trial = rehearse(
+        postgresql,
+        tmp_path,
+        *(last, sleep(postgresql, 0.8), *watched),
+        metadata={"limits": {"max_blocked_ms": 600}},
+    )
+    assert "part_5" in str(trial.unchecked["what"].tolist())
+    (told,) = found(trial, "limit-blocked")
+    assert told.startswith("Writes to part_5 were locked out for")
+
+
 def test_a_limit_of_sqlite_counts_the_lock_of_the_file(sqlite: Database, tmp_path: Path) -> None:
     with sqlite.engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE orders (id INTEGER PRIMARY KEY)")

@@ -167,6 +167,12 @@ def test_sqlite_knows_what_is_no_file(sql: str) -> None:
 # --- on servers -----------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Archive what is rehearsed in a folder of the test's own."""
+    monkeypatch.chdir(tmp_path)
+
+
 def write(folder: Path, body: str) -> Path:
     path = folder / "001_reach.py"
     path.write_text(f"def up(op):\n{body}\n\ndef down(op):\n    pass\n")

@@ -108,6 +108,9 @@ def test_databases_by_the_same_name_are_told_apart(tmp_path: Path) -> None:
         tenants(tmp_path / name, 1)
     urls = [f"sqlite:///{tmp_path}/{name}/tenant0.db" for name in ("a", "b")]
     assert [one.name for one in members_of(urls, Config())] == ["tenant0", "tenant0 #2"]
+    # A file may be called as if it had been numbered; its row must not hide another's.
+    hostile = [f"sqlite:///{tmp_path}/tenant0 #2.db", *urls]
+    assert [one.name for one in members_of(hostile, Config())] == ["tenant0 #2", "tenant0", "tenant0 #3"]
 
 
 def test_what_is_no_fleet_is_said() -> None:

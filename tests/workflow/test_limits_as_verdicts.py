@@ -54,7 +54,7 @@ def test_what_breaks_a_limit_is_an_error_and_what_keeps_it_is_none(
 def test_numbers_stand_in_the_finding() -> None:
     limits = Limits(max_blocked_ms=500)
     [finding] = judge_limits(limits, measured({"statement": "writes to orders", "blocked_ms": 1840.0}))
-    assert finding.what == "writes to orders stalled (during) for 1,840 ms; max_blocked_ms is 500"
+    assert finding.what == "writes to orders stalled for 1,840 ms while the migration ran; max_blocked_ms is 500"
     assert finding.severity == "error"
 
 
@@ -63,13 +63,18 @@ def test_a_limit_that_nothing_was_held_against_is_no_green() -> None:
     assert ids(limits, None) == ["limit-not-measured"] * 3
     assert ids(limits, measured({"attempted": 0, "done": 0})) == ["limit-not-measured"] * 3
     assert ids(limits, measured({"phase": "baseline"})) == ["limit-not-measured"] * 3
+    # However many errors are tolerated: what nobody answered was not quick.
+    tolerant = Limits(max_p99_ms=100, max_errors=100)
+    assert ids(tolerant, measured({"done": 0, "errors": 10, "p99_ms": None}, {})) == ["limit-not-measured"]
 
 
 def test_a_lock_stands_in_for_requests_that_nobody_sent() -> None:
     limits = Limits(max_blocked_ms=500)
     assert ids(limits, None, locked=[("orders", 700.0)]) == ["limit-blocked"]
     assert ids(limits, None, locked=[("orders", 100.0)]) == []
-    assert ids(limits, measured({}), locked=[("orders", 700.0)]) == []
+    # Others were measured, but not on this table.
+    assert ids(limits, measured({}), locked=[("archive", 700.0)]) == ["limit-blocked"]
+    assert ids(limits, measured({}), locked=[("archive", 100.0)]) == []
 
 
 def test_without_limits_nothing_is_judged() -> None:

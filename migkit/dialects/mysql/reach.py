@@ -11,6 +11,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from migkit.dialects.tokens import Token, statements, tokenize, word_at
+from migkit.redaction import unheard_parser
 
 _TOKEN = re.compile(
     r"""
@@ -134,7 +135,8 @@ def _names_database(sql: str, tokens: Sequence[Token], name: str) -> bool:
 def _columns_of(sql: str, table: str) -> int:
     """Count the columns written ``table.column``, if that is for sure all that the name is used for; else nought."""
     try:
-        parsed = sqlglot.parse(_PLACEHOLDER.sub("NULL", sql), read="mysql")
+        with unheard_parser():
+            parsed = sqlglot.parse(_PLACEHOLDER.sub("NULL", sql), read="mysql")
     except SqlglotError:
         return 0
     columns = 0

@@ -165,6 +165,8 @@ class WriteLock:
                 session.rollback()
             session.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
+            # They may commit before anybody holds it again to count.
+            self._others_wrote |= self._version is not None
             raise DatabaseInUse(
                 f"Somebody else held the write lock for {self._patience:g} s: {error}",
                 where=self._place,

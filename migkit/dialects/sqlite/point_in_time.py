@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from migkit.dialects.sqlite.files import is_memory
 from migkit.dialects.sqlite.session import create_engine, driver_connection, snapshot
 from migkit.errors import MigkitError, MomentUnreachable, UnsupportedFeature
 from migkit.progress import SILENT, Progress
-from migkit.storage import sha256, told_where
+from migkit.storage import sha256, sync, told_where
 
 
 class SQLitePointInTime(PointInTime):
@@ -62,8 +61,8 @@ class SQLitePointInTime(PointInTime):
         with told_where(folder):
             files = sorted(folder.iterdir())
             for file in files:
-                _sync(file)
-            _sync(folder)
+                sync(file)
+            sync(folder)
             digests = {file.name: sha256(file) for file in files}
             size = sum(file.stat().st_size for file in files)
         return Base(folder, moment, {"sha256": digests}, size)
@@ -113,11 +112,3 @@ def _held_instant(url: URL) -> Iterator[tuple[Connection, datetime]]:
                     session.execute("ROLLBACK")
     finally:
         writer.dispose()
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -27,6 +27,8 @@ from migkit.workflow.deployment.rehearsed import Rehearsed, find_rehearsal
 from migkit.workflow.deployment.strategies import usable_strategies
 from migkit.workflow.promise import Promise, learn_promise
 
+_CLOCKS_DIFFER_BY = timedelta(minutes=5)
+
 
 @dataclass
 class Findings:
@@ -125,7 +127,10 @@ class Checks:
             return
         age = datetime.now(UTC) - rehearsed.at
         self.findings.add(
-            "It was rehearsed", age <= timedelta(hours=hours), expected, f"{rehearsed.folder.name}, {_age(age)} ago"
+            "It was rehearsed",
+            -_CLOCKS_DIFFER_BY <= age <= timedelta(hours=hours),
+            expected,
+            f"{rehearsed.folder.name}, {_age(age)} ago",
         )
 
     def _backup(self) -> None:

@@ -18,7 +18,7 @@ from migkit.state.comparison import Comparison, compare
 from migkit.state.snapshot import State
 from migkit.storage import decode_frame, decode_instant, read_json, write_json
 from migkit.workflow.deployment.results import Deployment, Status
-from migkit.workflow.evidence_folder import EvidenceFolder, finish_evidence
+from migkit.workflow.evidence_folder import EvidenceFolder, finish_evidence, without_secrets
 from migkit.workflow.validation import Validation
 
 _STATES = ("before", "after", "rolled_back")
@@ -55,16 +55,6 @@ def _comparable(db: Database, state: State) -> State:
     names = zip(kept.objects["kind"], kept.objects["name"], strict=True)
     chosen = pd.Series([name not in telling for name in names], index=kept.objects.index, dtype=bool)
     return replace(kept, objects=kept.objects[chosen].reset_index(drop=True))
-
-
-def without_secrets(document: dict[str, Any]) -> dict[str, Any]:
-    """Mask what definitions of objects hold: the body of a routine may carry a password."""
-    objects = document.get("frames", {}).get("objects")
-    if objects is not None:
-        index = objects["columns"].index("definition")
-        for row in objects["rows"]:
-            row[index] = redact(row[index]) if row[index] else row[index]
-    return document
 
 
 def finish_deployment(deployment: Deployment) -> None:

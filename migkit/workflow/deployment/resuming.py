@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from migkit.database import Database
 from migkit.errors import MigkitError, MigrationInvalid
-from migkit.migration.journal import RUNNING, history, open_attempts
+from migkit.migration.journal import RUNNING, OpenAttempt, history, open_attempts
 from migkit.migration.migration import Migration
+from migkit.observe.describing import statement_kind
 from migkit.progress import SILENT, Progress
 from migkit.recovery.catalogue import find_backup
 from migkit.recovery.journal import JournalReading, StepJournal, owner
@@ -254,7 +256,7 @@ class _Resuming:
         if promise is None or promise.facts is None or promise.facts.same_schema:
             return False
         facts = compare(before, now, bookkeeping=self.record.migration.bookkeeping_tables).facts
-        return facts.same_schema and not self._succeeded()
+        return facts.same_schema and not self._succeeded() and not self._rows_may_stand(promise)
 
     def _succeeded(self) -> bool:
         attempts = history(self.record.db)
@@ -267,16 +269,36 @@ class _Resuming:
 
     def _ran_to_its_end(self, promise: Promise) -> bool:
         """Whether every statement was run: the schema alone may be as promised while rows are half changed."""
-        step, record = self.reading.last(RUN), self.record
+        step = self.reading.last(RUN)
         if (step is not None and step.facts.get("succeeded")) or self._succeeded():
             return True
-        if promise.run is None or not record.db.dialect.transactional_ddl:
+        attempts = open_attempts(self.record.db, self.record.migration.name)
+        if self._is_one_transaction(promise, attempts):
+            return True  # it stands whole, or not at all
+        # The last statement shows in the schema, and those before it had ended.
+        stood = attempts[-1].statements if attempts else ()
+        return (
+            promise.run is not None
+            and 0 < len(stood) == len(promise.run.statements)
+            and statement_kind(stood[-1][0]) == "ddl"
+            and all(outcome != RUNNING for _, outcome in stood[:-1])
+        )
+
+    def _is_one_transaction(self, promise: Promise, attempts: Sequence[OpenAttempt]) -> bool:
+        if promise.run is None or not self.record.db.dialect.transactional_ddl:
             return False
-        # What is one transaction stands whole, or not at all.
         outside = (promise.run.statements["transaction"].astype(str) == "0").any()
-        attempts = open_attempts(record.db, record.migration.name)
         committed = any(outcome == "applied" for attempt in attempts for _, outcome in attempt.statements)
         return promise.run.transactions == 1 and not outside and not committed
+
+    def _rows_may_stand(self, promise: Promise) -> bool:
+        """Whether rows may have been changed before anything of the schema was."""
+        attempts = open_attempts(self.record.db, self.record.migration.name)
+        if self._is_one_transaction(promise, attempts):
+            return False
+        if not self.record.db.dialect.journals_beside:
+            return True
+        return any(statement_kind(sql) == "dml" for attempt in attempts for sql, _ in attempt.statements)
 
     # --- on, or back ------------------------------------------------------------------------------------------------
 
