@@ -31,9 +31,7 @@ TIMELINE = FrameSpec(
         _milliseconds("p50_ms", "half of the requests took longer, from the moment they were due to the answer"),
         _milliseconds("p99_ms", "one in a hundred took longer"),
         _milliseconds("max_ms", "the longest"),
-        measure(
-            "blocked", "requests that were waiting when the second ended, also those that could not be sent yet"
-        ),
+        measure("blocked", "requests that were waiting when the second ended, also those that could not be sent yet"),
     ),
 )
 
