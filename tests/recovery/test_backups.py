@@ -188,6 +188,8 @@ def test_no_password_is_an_argument_or_lies_in_a_file(
 
     def watched(self: tool_process.ToolProcess) -> tool_process.ToolProcess:
         started = start(self)
+        # A short dump may be over before the processes are looked at.
+        seen.extend(map(str, self._command))
         seen.extend(
             path.read_bytes().decode(errors="replace") for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()
         )
