@@ -159,6 +159,7 @@ def test_a_statement_that_never_ends(shop: Database, sql: Sql, engine_name: str)
     assert verbs.compare(before, verbs.capture(shop, progress=SILENT)).identical
 
 
+@pytest.mark.slow
 def test_a_rehearsal_that_runs_out_of_time(shop: Database, sql: Sql, engine_name: str, folder: Path) -> None:
     scratch = shop.dialect.list_scratch(shop.engine.url)
     with untouched(shop):

@@ -84,6 +84,7 @@ def test_clients_that_the_server_refuses_after_all(postgresql: Database, monkeyp
     assert not _workers()
 
 
+@pytest.mark.slow
 def test_a_rate_that_cannot_be_reached_is_said(sqlite: Database) -> None:
     slow = Workload.of(
         "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 300000) SELECT max(x) FROM n"

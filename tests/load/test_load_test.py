@@ -87,6 +87,7 @@ def _draws_itself(result: LoadResult) -> None:
     assert result.plot().axes
 
 
+@pytest.mark.slow
 def test_a_harmless_migration_passes(db: Database, tmp_path: Path) -> None:
     path = tmp_path / "001_new.sql"
     path.write_text("CREATE TABLE others (id integer PRIMARY KEY);\n")
@@ -123,6 +124,7 @@ def test_limits_decide(sqlite: Database, tmp_path: Path, monkeypatch: pytest.Mon
     assert len(tolerant.errors) and tolerant.passed, tolerant.explain()
 
 
+@pytest.mark.slow
 def test_workers_may_be_tasks_of_an_executor(sqlite: Database) -> None:
     with ThreadPoolExecutor(4) as executor:
         result = put_load(

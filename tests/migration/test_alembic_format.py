@@ -320,6 +320,7 @@ def climb(target: str, db: Database) -> set[str]:
     return failed
 
 
+@pytest.mark.slow
 def test_optuna_history(either: Database) -> None:
     optuna = pytest.importorskip("optuna", reason="the package whose history is tried is not installed")
     home = Path(optuna.__file__).parent / "storages" / "_rdb"

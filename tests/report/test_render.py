@@ -168,6 +168,7 @@ def test_a_secret_that_reached_the_notebook_reaches_no_file(broken_off: Rehearsa
     assert json.loads(written[1])
 
 
+@pytest.mark.slow
 def test_rendering_says_nothing_on_the_terminal(passed: Rehearsal) -> None:
     program = "import sys; from migkit.report.render import render; from pathlib import Path; render(Path(sys.argv[1]))"
     done = subprocess.run(

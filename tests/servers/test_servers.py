@@ -36,6 +36,7 @@ def test_two_databases_are_apart(engine_name: str, make_database: Callable[[str]
         connection.execute(text("CREATE TABLE only_here (a INTEGER)"))
 
 
+@pytest.mark.slow
 def test_a_connection_left_open_is_seen(db: Database, engine_name: str, servers: Servers) -> None:
     name = unique_name()
     url = servers[engine_name].create(name)

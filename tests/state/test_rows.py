@@ -237,6 +237,7 @@ def test_a_key_that_is_not_unique(pair: Pair) -> None:
 @pytest.mark.parametrize(
     "name", ['order"; drop table x;--', "<script>", "Mixed.Case", "ünï", "a:b %s", "back\\slash`'"]
 )
+@pytest.mark.slow
 def test_names_that_bite(pair: Pair, name: str, engine_name: str) -> None:
     for db in pair:
         table = db.dialect.quote(name)

@@ -51,6 +51,7 @@ def stalling(db: Database) -> tuple[str, ...]:
 
 
 @pytest.mark.excused("sqlite", why=NO_CANARIES)
+@pytest.mark.slow
 def test_a_stall_is_told_with_its_length_and_its_cause(shop: Database, tmp_path: Path) -> None:
     trial = rehearse(shop, tmp_path, *stalling(shop))
     assert trial.passed, trial.explain()
@@ -62,6 +63,7 @@ def test_a_stall_is_told_with_its_length_and_its_cause(shop: Database, tmp_path:
 
 
 @pytest.mark.excused("sqlite", why=NO_CANARIES)
+@pytest.mark.slow
 def test_rows_changed_and_then_a_table_altered_is_no_deadlock(shop: Database, tmp_path: Path) -> None:
     statements = ("UPDATE orders SET total = total", sleep(shop, 0.8), "ALTER TABLE orders ADD COLUMN note VARCHAR(9)")
     trial = rehearse(shop, tmp_path, *statements)

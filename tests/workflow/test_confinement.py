@@ -242,6 +242,7 @@ def test_a_statement_that_names_its_source_is_not_sent(
 
 
 @pytest.mark.parametrize("engine", ["mysql", "mariadb"])
+@pytest.mark.slow
 def test_a_trigger_that_writes_elsewhere_is_not_set_off(
     engine: str, make_database: MakeDatabase, tmp_path: Path
 ) -> None:

@@ -99,6 +99,7 @@ def test_without_a_way_down_only_what_stands_is_told(committing: Database, tmp_p
     assert not told(trial, "half-applied-rollback")
 
 
+@pytest.mark.slow
 def test_the_algorithm_of_each_change_is_found_and_told(committing: Database, tmp_path: Path) -> None:
     source = """
 -- migrate:up

@@ -100,6 +100,7 @@ def test_rows_written_since_are_kept(sqlite: Database, tmp_path: Path) -> None:
     assert sa.inspect(sqlite.engine).has_table("notes")
 
 
+@pytest.mark.slow
 def test_what_only_a_person_can_decide_is_said_and_not_tried_again(sqlite: Database, tmp_path: Path) -> None:
     shop(sqlite)
     killed(sqlite, tmp_path, LOSING, "worked", "run")
