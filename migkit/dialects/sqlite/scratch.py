@@ -6,6 +6,7 @@ import os
 import sqlite3
 import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -69,8 +70,12 @@ def create_scratch(name: str) -> URL:
 
 def list_scratch() -> list[str]:
     """Return the names of all scratch databases, oldest first."""
-    paths = sorted(scratch_folder().glob(f"*{_SUFFIX}"), key=lambda path: (path.stat().st_mtime_ns, path.name))
-    return [unquote(path.name.removesuffix(_SUFFIX)) for path in paths]
+    found = []
+    for path in scratch_folder().glob(f"*{_SUFFIX}"):
+        # Another process may drop its own meanwhile.
+        with suppress(FileNotFoundError):
+            found.append((path.stat().st_mtime_ns, path.name))
+    return [unquote(name.removesuffix(_SUFFIX)) for _, name in sorted(found)]
 
 
 def drop_scratch(url: URL) -> None:
