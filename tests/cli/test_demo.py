@@ -86,6 +86,7 @@ def test_both_migrations_end_alike_on_every_engine(db: Database, tmp_path: Path)
     assert "users.email" in trials[1].explain()
 
 
+@pytest.mark.slow
 def test_the_second_passes_once_its_way_down_restores_what_was_overwritten(sqlite: Database, tmp_path: Path) -> None:
     build_shop(sqlite, scale=SCALE)
     second = copy_migrations(tmp_path)[1]

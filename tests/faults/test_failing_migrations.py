@@ -92,6 +92,7 @@ def test_an_sql_file_without_a_statement(file_shop: Database, sql: Sql, migkit: 
     assert "no statement" in told.complaint
 
 
+@pytest.mark.slow
 def test_an_empty_database(db: Database, folder: Path) -> None:
     (folder / "seed.py").write_text(
         "import sqlalchemy as sa\n"

@@ -84,6 +84,7 @@ def test_a_role_that_may_not_create_databases(migkit: Door, pg_shop: Database, g
             verbs.clone(url, into=url, progress=SILENT)
 
 
+@pytest.mark.slow
 def test_an_account_that_may_not_create_databases(migkit: Door, account: tuple[Database, str]) -> None:
     db, user = account
     url = address(db, username=user, password=PASSWORD)

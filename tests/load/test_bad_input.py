@@ -205,6 +205,7 @@ def test_clients_that_are_thrown_out_come_back(postgresql: Database) -> None:
 
 
 @pytest.mark.excused("sqlite", why="its readers let a migration pass")
+@pytest.mark.slow
 def test_a_migration_that_never_gets_its_lock(db: Database, tmp_path: Path) -> None:
     if db.dialect.name == "mysql":
         pytest.skip("mariadb shows the same, and is quicker")

@@ -220,6 +220,7 @@ def test_what_a_way_down_forgets_is_named_and_offered(committing: Database, load
     assert not again.succeeded
 
 
+@pytest.mark.slow
 def test_attempts_since_the_last_success_add_up(committing: Database, load: Load) -> None:
     before = capture(committing)
     _, back = fail(load, committing, "CREATE TABLE a (id int); CREATE TABLE a (id int);", "DROP TABLE a;")

@@ -118,6 +118,7 @@ def test_keys_that_are_texts(pair: Pair, key: str) -> None:
 @pytest.mark.parametrize(
     ("first", "second"), [("INTEGER", "INTEGER"), ("INTEGER", "VARCHAR(20)"), ("VARCHAR(20)", "BIGINT")]
 )
+@pytest.mark.slow
 def test_composite_keys(pair: Pair, first: str, second: str) -> None:
     both(pair, f"CREATE TABLE t (a {first} NOT NULL, b {second} NOT NULL, v INTEGER, PRIMARY KEY (a, b))")
 
@@ -165,6 +166,7 @@ def test_values_that_change_places_between_rows_are_found(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("few", [0, 50])
+@pytest.mark.slow
 def test_narrowing_step_by_step_finds_the_same(pair: Pair, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
     monkeypatch.setattr(row_narrowing, "_FEW_ROWS", few)
     monkeypatch.setattr(row_narrowing, "_NARROW_ENOUGH_ROWS", 0)

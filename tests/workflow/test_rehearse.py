@@ -201,11 +201,13 @@ def test_a_rehearsal_that_never_ended_reads_as_not_passed(sqlite: Database, tmp_
     assert "not proven" in trial.explain()
 
 
+@pytest.mark.slow
 def test_an_empty_database_rehearses(db: Database, tmp_path: Path) -> None:
     up = "def up(op):\n    op.execute('CREATE TABLE t (id INTEGER PRIMARY KEY)')\n"
     assert rehearse(up + "def down(op):\n    op.drop_table('t')\n", db, tmp_path).passed
 
 
+@pytest.mark.slow
 def test_names_that_bite(db: Database, tmp_path: Path) -> None:
     name = 'order"; drop table x;--<script>%s :p'
     quoted = db.dialect.quote(name)

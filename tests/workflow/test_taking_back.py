@@ -132,6 +132,7 @@ def _judge(taken: TakenBack, strategy: str, db: Database, situation: Situation) 
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.slow
 def test_each_trigger_with_each_strategy_on_a_file(sqlite: Database, strategy: str, tmp_path: Path) -> None:
     check(sqlite, strategy, tmp_path)
 
