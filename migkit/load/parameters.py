@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from migkit.errors import ConfigError
+
 # Drawn while requests wait: few enough that nobody notices, many enough to cost next to nothing each.
 BATCH = 256
 
@@ -167,7 +169,10 @@ class Sampled(Parameter):
 
     def batches(self, chance: np.random.Generator, place: Place) -> Iterator[list[Any]]:
         """Refuse: :func:`migkit.load.sampling.resolved` puts a :class:`Choice` in its place."""
-        raise NotImplementedError(f"{self.table}.{self.column} has not been sampled yet")
+        raise ConfigError(
+            f"The keys of {self.table}.{self.column} have not been sampled yet",
+            next_step="Give the workload to mk.load_test, which samples them first.",
+        )
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,13 @@ from migkit.recovery.pitr import renew_base, told
 from migkit.recovery.pitr_records import FOLDER, RECOVERIES, Records, records_of, require_enabled
 from migkit.recovery.pitr_results import Recovered
 from migkit.recovery.pitr_staging import Staged, Staging, backup_data, stage, workspace
-from migkit.recovery.replacing import SWAP_IN, new_stamp, planned_swap, put_in_place, settle
+from migkit.recovery.replacing import (
+    finish_if_there_is_room,
+    new_stamp,
+    planned_swap,
+    put_in_place,
+    replacement_serves,
+)
 from migkit.recovery.verification import drop_stage, new_stage_name, state_of
 from migkit.state.capture import capture
 from migkit.state.comparison import compare
@@ -234,14 +240,7 @@ def _take_back(work: _Recovery, journal: StepJournal, error: BaseException) -> N
     with journal.step("drop-staged", required=False) as learned:
         learned["left"] = trouble = drop_stage(work.db, work.staged)
     if trouble is None:
-        _finish(journal, f"undone: {error}")
-
-
-def _finish(journal: StepJournal, outcome: str) -> None:
-    try:
-        journal.finish(outcome)
-    except MigkitError:
-        return  # no room for a last line: recover looks again, and finds nothing to do
+        finish_if_there_is_room(journal, f"undone: {error}")
 
 
 def _tidy(work: _Recovery, journal: StepJournal, progress: Progress) -> tuple[str, ...]:
@@ -302,7 +301,7 @@ def recover_pitr(reading: JournalReading, db: Database, progress: Progress = SIL
     with StepJournal.resume(reading.path) as journal:
         db.dialect.abandon_recovery(room / "cluster")
         shutil.rmtree(room, ignore_errors=True)
-        if not _serves(reading, work, journal):
+        if not replacement_serves(reading, work.db, work.swap, journal):
             left = drop_stage(db, work.staged)
             journal.finish("undone")
             rest = f"; what was recovered so far is left behind: {left}" if left else ""
@@ -313,15 +312,3 @@ def recover_pitr(reading: JournalReading, db: Database, progress: Progress = SIL
         journal.finish("recovered")
     old = f"; what was there before is kept as {work.aside}"
     return "; ".join([f"The return of {db.name} to {facts['moment']} was finished{old}", *notes]) + "."
-
-
-def _serves(reading: JournalReading, work: _Recovery, journal: StepJournal) -> bool:
-    """Tell whether the recovered database serves, finishing or undoing a swap that was under way."""
-    if reading.done(SWAP_IN):
-        return True
-    settled = next((step for step in reversed(reading.steps) if step.facts.get("serves")), None)
-    if settled is not None and settled.state == "done":
-        return bool(settled.facts["serves"] == "the restored database")
-    if not reading.may_have_begun(SWAP_IN):
-        return False
-    return settle(work.db, work.swap, journal)

@@ -164,13 +164,32 @@ def close_to_writers(
     DatabaseInUse, PermissionMissing, UnsupportedFeature
         If it cannot be closed; nothing is changed.
     """
+    setting: str | None = None
     try:
         with db.engine.connect() as connection:
             setting = db.dialect.write_setting(connection)
         closed = db.dialect.close_to_writers(db.engine, patience=patience, terminate=terminate)
     except (SQLAlchemyError, OSError) as error:
-        raise _told(db, error, "could not be made read-only") from error
+        trouble = _told(db, error, "could not be made read-only")
+        _set_back(db, setting, trouble)
+        raise trouble from error
     return ReadOnly(db, setting, closed, program, patience, terminate)
+
+
+def _set_back(db: Database, setting: str | None, trouble: MigkitError) -> None:
+    """Open again, in a session of its own, what a closing that lost its connection may have left closed."""
+    if setting is None or not db.dialect.read_only_lasts:
+        return
+    try:
+        db.engine.dispose()
+        if is_read_only(db):
+            open_to_writers(db, setting)
+    except MigkitError as error:
+        raise MigkitError(
+            f"{trouble.what}; and then: {error.what}",
+            where=db.url,
+            next_step="It may be read-only by now: `migkit db read-only off` lets writers in again.",
+        ) from error
 
 
 def open_to_writers(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,12 +14,13 @@ from migkit.dialects.backing import Swap
 from migkit.errors import MigkitError, RestoreFailed
 from migkit.progress import SILENT, Progress
 from migkit.recovery.exactness import compare_restored, told
-from migkit.recovery.journal import StepJournal
+from migkit.recovery.journal import JournalReading, StepJournal
 from migkit.recovery.verification import state_of
 from migkit.state.snapshot import State
 
 SWAP_IN = "swap-in"
 SETTLE = "settle-swap"
+_RESTORED = "the restored database"
 
 
 def new_stamp() -> str:
@@ -116,7 +118,7 @@ def settle(db: Database, swap: Swap, journal: StepJournal, error: BaseException 
                 db.dialect.finish_swap(swap)
             elif found == "before":
                 db.dialect.undo_swap(swap)
-            learned["serves"] = "the restored database" if found != "before" else "the one before"
+            learned["serves"] = _RESTORED if found != "before" else "the one before"
     except (MigkitError, SQLAlchemyError, OSError) as trouble:
         raise RestoreFailed(
             _both(error, trouble, db),
@@ -124,6 +126,44 @@ def settle(db: Database, swap: Swap, journal: StepJournal, error: BaseException 
             next_step="migkit recover looks where it stands, and finishes or undoes it.",
         ) from error or trouble
     return found != "before"
+
+
+def replacement_serves(reading: JournalReading, db: Database, swap: Swap, journal: StepJournal) -> bool:
+    """Tell, after a crash, whether what was to be put in place serves; finish or undo a swap that was under way.
+
+    Parameters
+    ----------
+    reading : JournalReading
+        What was written down until the crash.
+    db : Database
+        The database.
+    swap : Swap
+        The swap.
+    journal : StepJournal
+        The same journal, resumed.
+
+    Returns
+    -------
+    bool
+        Whether it serves.
+
+    Raises
+    ------
+    RestoreFailed
+        If that cannot be told or done now.
+    """
+    if reading.done(SWAP_IN):
+        return True
+    settled = next((step for step in reversed(reading.steps) if step.facts.get("serves")), None)
+    if settled is not None and settled.state == "done":
+        return bool(settled.facts["serves"] == _RESTORED)
+    return reading.may_have_begun(SWAP_IN) and settle(db, swap, journal)
+
+
+def finish_if_there_is_room(journal: StepJournal, outcome: str) -> None:
+    """Write the last line; where the disk is full, recover looks again, and finds nothing to do."""
+    with suppress(MigkitError):
+        journal.finish(outcome)
 
 
 def _both(first: BaseException | None, second: Exception, db: Database) -> str:

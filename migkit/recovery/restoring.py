@@ -22,7 +22,14 @@ from migkit.recovery.catalogue import RESTORATIONS, find_backup, needed, update
 from migkit.recovery.exactness import compare_restored, told
 from migkit.recovery.journal import JournalReading, StepJournal
 from migkit.recovery.journal_reading import journals_under, read_journal
-from migkit.recovery.replacing import SWAP_IN, new_stamp, planned_swap, put_in_place, require_in_place, settle
+from migkit.recovery.replacing import (
+    finish_if_there_is_room,
+    new_stamp,
+    planned_swap,
+    put_in_place,
+    replacement_serves,
+    require_in_place,
+)
 from migkit.recovery.verification import (
     drop_stage,
     fill_stage,
@@ -262,14 +269,7 @@ def _take_back(plan: _Plan, journal: StepJournal, error: BaseException) -> None:
         trouble = drop_stage(plan.db, plan.staged)
         learned["left"] = trouble
     if trouble is None:
-        _finish(journal, f"undone: {error}")
-
-
-def _finish(journal: StepJournal, outcome: str) -> None:
-    try:
-        journal.finish(outcome)
-    except MigkitError:
-        return  # no room for a last line: recover looks again, and finds nothing to do
+        finish_if_there_is_room(journal, f"undone: {error}")
 
 
 def _tidy(plan: _Plan, journal: StepJournal) -> tuple[keeping.KeptDatabase | None, tuple[str, ...]]:
@@ -329,7 +329,7 @@ def recover_restore(reading: JournalReading, db: Database, progress: Progress = 
         keep_old_days=facts["keep_old_days"],
     )
     with StepJournal.resume(reading.path) as journal:
-        if not _serves(reading, plan, journal):
+        if not replacement_serves(reading, plan.db, plan.swap(), journal):
             left = drop_stage(db, plan.staged)
             journal.finish("undone")
             rest = f"; what was restored so far is left behind: {left}" if left else ""
@@ -352,15 +352,3 @@ def _confirm_again(plan: _Plan, journal: StepJournal, progress: Progress) -> tup
     with journal.step(_CONFIRM):
         require_in_place(plan.db, expected, content=False, progress=progress)
     return ()
-
-
-def _serves(reading: JournalReading, plan: _Plan, journal: StepJournal) -> bool:
-    """Tell whether the restored database serves, finishing or undoing a swap that was under way."""
-    if reading.done(SWAP_IN):
-        return True
-    settled = next((step for step in reversed(reading.steps) if step.facts.get("serves")), None)
-    if settled is not None and settled.state == "done":
-        return bool(settled.facts["serves"] == "the restored database")
-    if not reading.may_have_begun(SWAP_IN):
-        return False
-    return settle(plan.db, plan.swap(), journal)

@@ -309,3 +309,9 @@ def up(op):
     assert result.succeeded, result.error
     assert list(result.statements["rows"]) == [5, 8]
     assert "a'b" in result.statements["sql"].iloc[1]
+
+
+def test_a_single_statement_on_sqlite_held_the_write_lock(shop_file: Database, load: Load) -> None:
+    result = run(load("x.sql", "CREATE TABLE only_one (id int);"), shop_file)
+    (lock,) = result.locks.to_dict("records")
+    assert (lock["relation"], lock["mode"], lock["exact"]) == ("database file", "RESERVED", True)

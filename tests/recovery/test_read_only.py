@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from migkit import verbs
 from migkit.database import Database, connect
-from migkit.errors import DatabaseInUse, DeployRunning, UnsupportedFeature
+from migkit.dialects.postgresql import guarding
+from migkit.errors import DatabaseInUse, DeployRunning, MigkitError, UnsupportedFeature
 from migkit.progress import SILENT
 from migkit.recovery.read_only import close_to_writers, is_read_only, read_only
 from tests.faults.support import execute, scalar
@@ -102,6 +104,21 @@ def test_a_session_that_works_is_waited_for_and_then_refused(postgresql: Databas
             busy.exec_driver_sql(INSERT.format(2))
         busy.invalidate()
     assert scalar(postgresql, "SELECT count(*) FROM t") == 0
+
+
+def test_a_connection_lost_while_closing_leaves_it_open(postgresql: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lose(connection: Connection, *_: object) -> None:
+        monkeypatch.undo()  # once: the way back is as it always is
+        session = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+        with postgresql.engine.connect() as other:
+            assert is_read_only(postgresql)
+            other.exec_driver_sql(f"SELECT pg_terminate_backend({session}, 10000)")
+        connection.exec_driver_sql("SELECT 1")
+
+    monkeypatch.setattr(guarding, "_end_older", lose)
+    with pytest.raises(MigkitError, match="could not be made read-only"):
+        close_to_writers(postgresql)
+    assert not is_read_only(postgresql)
 
 
 def test_a_role_with_a_setting_of_its_own_is_named(postgresql: Database) -> None:

@@ -256,6 +256,7 @@ def _program(number: int) -> str:
 
 
 def _owner(number: int) -> str:
+    # The process may have ended, its account may have no name, and the system may know no owners.
     with suppress(OSError, KeyError, NotImplementedError):
         return (_PROCESSES / str(number)).owner()
     return ""

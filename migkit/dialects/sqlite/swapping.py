@@ -5,7 +5,6 @@ The file is not replaced: whoever has it open would go on writing into the old o
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
@@ -18,7 +17,7 @@ from migkit.dialects.sqlite import standing
 from migkit.dialects.sqlite.files import database_file, sqlite_uri
 from migkit.errors import ConfigError, DatabaseInUse, MigkitError, RestoreFailed, UnsupportedFeature
 from migkit.progress import Progress
-from migkit.storage import read_json, write_json
+from migkit.storage import read_json, sync, write_json
 
 _SUFFIX = ".db"
 _COMPANIONS = ("", "-journal", "-wal", "-shm")
@@ -103,20 +102,12 @@ def _copy_aside(target: sqlite3.Connection, kept: Path) -> None:
         partial.touch(mode=0o600)
         with closing(sqlite3.connect(partial, isolation_level=None)) as copy:
             target.backup(copy, pages=-1)
-        _sync(partial)
+        sync(partial)
         partial.rename(kept)
-        _sync(kept.parent)
+        sync(kept.parent)
     except BaseException:
         _delete(partial)
         raise
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _require_same_pages(staged: sqlite3.Connection, target: sqlite3.Connection) -> None:
