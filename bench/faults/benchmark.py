@@ -14,6 +14,7 @@ from bench.faults.subject import Subject
 from bench.verdicts.benchmark import _servers
 from tests.servers import Servers, Unavailable
 from tests.servers.registry import unique_name
+from tests.servers.tools import path_with, write_tools
 
 ENGINES = ("sqlite", "postgresql", "mysql", "mariadb")
 KILLS = 60
@@ -38,6 +39,13 @@ def main(engines: Sequence[str] = (), *, kills: int = KILLS, every: int = 1, onl
             print(f"  {engine}: survived {survived} / {len(injected)} injected ({seconds:.0f} s)", flush=True)
             reached = reached and survived == len(injected) > 0
     return reached
+
+
+def _use_its_tools() -> None:
+    """Let MySQL's own dump tool be found before one of the same name that writes for another server."""
+    tools = write_tools(Path(tempfile.mkdtemp(prefix="tools-", dir=Path(os.environ["MIGKIT_HOME"]).parent)))
+    if tools is not None:
+        os.environ["PATH"] = path_with(tools)
 
 
 def _injected(engine: str, servers: Servers, kills: int, every: int, only: str) -> Iterator[Injected]:

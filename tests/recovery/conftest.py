@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 import tempfile
 from pathlib import Path
 
@@ -12,27 +10,19 @@ import pytest
 from migkit.database import Database
 from tests.faults.support import execute
 from tests.recovery.content import CONTENT
-from tests.servers.provision import MYSQL_ROOT
+from tests.servers.tools import path_with, write_tools
 
 
 @pytest.fixture(scope="session")
 def _tools_folder(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
-    """MySQL's own tools lie where its server does: in a folder with a system of its own."""
-    if not (MYSQL_ROOT / "usr/bin/mysqldump").exists() or os.geteuid() != 0:
-        return None
-    folder = tmp_path_factory.mktemp("bin")
-    for name in ("mysqldump", "mysql", "mysqlbinlog"):
-        tool = folder / name
-        tool.write_text(f'#!/bin/sh\nexec chroot {shlex.quote(str(MYSQL_ROOT))} /usr/bin/{name} "$@"\n')
-        tool.chmod(0o755)
-    return folder
+    return write_tools(tmp_path_factory.mktemp("bin"))
 
 
 @pytest.fixture(autouse=True)
 def server_tools(_tools_folder: Path | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put them before others of the same name."""
+    """Put MySQL's tools before others of the same name."""
     if _tools_folder is not None:
-        monkeypatch.setenv("PATH", f"{_tools_folder}{os.pathsep}{os.environ['PATH']}")
+        monkeypatch.setenv("PATH", path_with(_tools_folder))
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +20,7 @@ from migkit.state.comparison import Comparison, compare
 from migkit.state.schema_digest import SchemaDigest, digest_schema
 from migkit.state.snapshot import State, load_state
 from migkit.workflow.trial import rehearse
-from tests.servers.provision import MYSQL_ROOT
+from tests.servers.tools import path_with, write_tools
 
 RULE = "schema-differs-elsewhere"
 
@@ -56,14 +54,10 @@ def dumped(db: Database) -> State:
 
 @pytest.fixture(autouse=True)
 def mysqldump(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """MySQL's own tool lies where its server does: in a folder with a system of its own."""
-    if not (MYSQL_ROOT / "usr/bin/mysqldump").exists() or os.geteuid() != 0:
-        return
-    folder = tmp_path_factory.mktemp("bin")
-    tool = folder / "mysqldump"
-    tool.write_text(f'#!/bin/sh\nexec chroot {shlex.quote(str(MYSQL_ROOT))} /usr/bin/mysqldump "$@"\n')
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    """Put MySQL's own tool before others of the same name."""
+    folder = write_tools(tmp_path_factory.mktemp("bin"))
+    if folder is not None:
+        monkeypatch.setenv("PATH", path_with(folder))
 
 
 # --- what is found ----------------------------------------------------------------------------------------------------
