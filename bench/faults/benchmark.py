@@ -58,6 +58,8 @@ def _injected(engine: str, servers: Servers, kills: int, every: int, only: str) 
 def all_faults(engine: str, servers: Servers, *, kills: int, every: int, only: str = "") -> Iterator[Injected]:
     """Inject every fault into one engine."""
     server = servers[engine]
+    if engine == "mysql":
+        _use_its_tools()
     folder = Path(tempfile.mkdtemp(prefix="faults-", dir=Path(os.environ["MIGKIT_HOME"]).parent))
     subject = Subject.make(engine, server.create(unique_name()), folder)
     injector = Injector(subject, subject.writer())
