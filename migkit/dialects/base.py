@@ -233,6 +233,14 @@ class Dialect(Canaries, Guarding, Measuring, PointInTime, Faults, Backing, Workl
     def read_content(self, connection: Connection, content: TableContent, task: Any) -> Iterator[SegmentContent]:
         """Digest the rows of one task inside the server."""
 
+    def other_forms(self, earlier: str, now: str) -> tuple[str, ...]:
+        """Return in which other forms a column can be digested that was read as `earlier` and is by nature `now`.
+
+        Values that a change of type kept have the digests they had in one of them. :meth:`read_content` takes them in
+        place of a content type.
+        """
+        return ()
+
     def read_rows(
         self, connection: Connection, content: TableContent, segments: Sequence[int] | None
     ) -> Iterator[RowDigest]:

@@ -44,6 +44,7 @@ COLUMNS = FrameSpec(
         fact("collation", "the collation, where it is not the type's default"),
         fact("options", "storage, compression, statistics target, visibility, character set"),
         fact("comment", "the comment"),
+        measure("read_as", "the form in which its values were digested; missing where none were", TEXT),
         measure("nulls", "rows in which the column is NULL"),
         measure("fingerprint", "64-bit digest of the content, bound to the key; missing where not computed", TEXT),
     ),

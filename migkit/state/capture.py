@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -22,6 +22,7 @@ from migkit.errors import CaptureFailed, MigkitError, PermissionMissing
 from migkit.progress import SILENT, Progress
 from migkit.state.content import ContentTotals, digest
 from migkit.state.plan import plan_tables, without_bookkeeping
+from migkit.state.rereading import ReadAgain, read_as_before
 from migkit.state.sampling import Sample, sampled, unchecked
 from migkit.state.schema_digest import SchemaReading
 from migkit.state.snapshot import RowsMode, State, TableName
@@ -120,6 +121,8 @@ def _capture(
         samples = sampled(dialect, sessions[0], plans, rows, seed, like)
         reading = _Reading(dialect, catalog, samples, progress, db.name)
         reading.run(sessions)
+        if like is not None:
+            read_as_before(dialect, reading.totals, like, reading.again(sessions))
         _require_unreplaced(db, sessions[0])
     reading.unchecked += unchecked(samples, seed)
     return replace(_state(db, captured_at, schemas, catalog, reading, dump), rows=rows, seed=seed)
@@ -167,6 +170,23 @@ class _Reading:
                 raise
         for future in futures:
             future.result()
+
+    def again(self, sessions: Sequence[Connection]) -> ReadAgain:
+        """Return what reads some tables once more, in the same sessions."""
+
+        def read(contents: Sequence[TableContent]) -> Mapping[TableName, ContentTotals]:
+            plans = {(one.plan.content.schema, one.plan.content.table): one for one in self.samples}
+            samples = [
+                replace(one, plan=replace(one.plan, content=content))
+                for content in contents
+                if (one := plans[content.schema, content.table]).reads_rows
+            ]
+            catalog = replace(self.catalog, foreign_keys=[])
+            reading = _Reading(self.dialect, catalog, samples, self.progress, self.database)
+            reading.run(sessions)
+            return {name: totals for name, totals in reading.totals.items() if name not in reading.unread}
+
+        return read
 
     def _tasks(self) -> list[tuple[str, Callable[[Connection], None]]]:
         tasks: list[tuple[str, Callable[[Connection], None]]] = []
@@ -319,7 +339,8 @@ def _column_row(row: Row, reading: _Reading) -> Row:
         return facts
     nulls, fingerprint = totals.column_digest(row["column"])
     # Of a sample, NULLs are counted by segment only.
-    return facts | {"nulls": None if totals.content.within else nulls, "fingerprint": fingerprint}
+    read_as = dict(totals.content.columns)[row["column"]]
+    return facts | {"read_as": read_as, "nulls": None if totals.content.within else nulls, "fingerprint": fingerprint}
 
 
 def _orphan_row(key: ForeignKey, reading: _Reading) -> Row:

@@ -68,8 +68,8 @@ def compare_unproven(
     shift = next((fact.shift for fact in columns if fact.shift is not None), None)
     with opened(source, copy) as (left, right):
         sides = (
-            Side(source, left, _content(source, left[0], before, old_table, old_columns, shift)),
-            Side(copy, right, _content(copy, right[0], before, table, new_columns, shift)),
+            Side(source, left, _content(source, left[0], before, old_table, (old_columns, {}), shift)),
+            Side(copy, right, _content(copy, right[0], before, table, (new_columns, _forms(columns)), shift)),
         )
         within, found = _digests(sides, segments, shift)
         _require_unchanged(before, old_table, found[0], segments, shift)
@@ -86,9 +86,22 @@ def _columns_to_read(facts: ComparisonFacts, table: TableName) -> list[ColumnFac
     return [fact for fact in shared if needs_rows(fact) or fact.column in key] if by_key else shared
 
 
+def _forms(columns: Sequence[ColumnFact]) -> dict[str, str]:
+    """Return the forms in which columns of another type than before were digested."""
+    return {
+        fact.column: fact.pair.after["read_as"] for fact in columns if fact.pair.after and fact.pair.after["read_as"]
+    }
+
+
 def _content(
-    db: Database, connection: Connection, before: State, table: TableName, columns: tuple[str, ...], shift: int | None
+    db: Database,
+    connection: Connection,
+    before: State,
+    table: TableName,
+    columns_as: tuple[tuple[str, ...], dict[str, str]],
+    shift: int | None,
 ) -> TableContent:
+    columns, forms = columns_as
     # The connected database of some engines has no name of its own as a schema.
     catalog = db.dialect.read_catalog(connection, [table[0]] if table[0] else None)
     only = replace(catalog, tables=[row for row in catalog.tables if (row["schema"], row["table"]) == table])
@@ -96,7 +109,7 @@ def _content(
     if not plans:
         raise RowsNotComparable(f"Table {table[1]} is not there", where=db.name)
     content = plans[0].content
-    types = dict(content.columns)
+    types = dict(content.columns) | forms
     if not types.keys() >= set(columns):
         raise RowsNotComparable(f"Table {table[1]} has other columns than before", where=db.name)
     return replace(content, columns=tuple((column, types[column]) for column in columns), shift=shift)

@@ -127,7 +127,8 @@ def content_type(row: Row, mariadb: bool) -> str:
     if kind == "date":
         return "date"
     if kind in ("datetime", "timestamp"):
-        return "exact instant" if row["datetime_precision"] else "instant"
+        zoned = "zoned instant" if kind == "timestamp" else "instant"
+        return f"exact {zoned}" if row["datetime_precision"] else zoned
     if kind == "time":
         return "exact time" if row["datetime_precision"] else "time"
     if kind in _WRITTEN:

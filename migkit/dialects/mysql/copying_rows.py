@@ -50,6 +50,8 @@ _FORMS: dict[str, tuple[str, Encoder]] = {
     "date": ("{c}", _quoted),
     "instant": ("{c}", _quoted),
     "exact instant": ("{c}", _quoted),
+    "zoned instant": ("{c}", _quoted),
+    "exact zoned instant": ("{c}", _quoted),
     "time": ("{c}", _quoted),
     "exact time": ("{c}", _quoted),
     "text": ("{c}", _bytes),

@@ -39,7 +39,7 @@ from migkit.dialects.mysql import session as sessions
 from migkit.dialects.mysql.backing import MySQLBacking
 from migkit.dialects.mysql.canaries import MySQLCanaries
 from migkit.dialects.mysql.guarding import GuardingMySQL
-from migkit.dialects.mysql.hashing import ONE_POLYNOMIAL, Hash
+from migkit.dialects.mysql.hashing import ONE_POLYNOMIAL, Hash, other_forms
 from migkit.dialects.mysql.measuring import MeasuresMySQL
 from migkit.dialects.mysql.point_in_time import MySQLPointInTime
 from migkit.dialects.mysql.sql import quote
@@ -155,6 +155,10 @@ class MySQL(MySQLPointInTime, MySQLBacking, MySQLCanaries, MeasuresMySQL, Guardi
     def content_tasks(self, content: TableContent) -> list[Any]:
         """Divide a table into shares of its key ranges."""
         return list(contents.content_tasks(content))
+
+    def other_forms(self, earlier: str, now: str) -> tuple[str, ...]:
+        """Forms for numbers with and without scale, texts of them, DATETIME and TIMESTAMP."""
+        return other_forms(earlier, now)
 
     def read_content(self, connection: Connection, content: TableContent, task: Any) -> Iterator[SegmentContent]:
         """Digest a share of the key ranges inside the server."""

@@ -105,6 +105,8 @@ FORMS: dict[str, Form] = {
     "date": _integer("({c} + 0) * 1000000"),
     "instant": _integer("{c} + 0"),
     "exact instant": _integer("({c} + 0) DIV 1", f"((MICROSECOND({{c}}) * {MICROSECOND_SPREAD}) & {WORD})"),
+    "zoned instant": _integer("{c} + 0"),
+    "exact zoned instant": _integer("({c} + 0) DIV 1", f"((MICROSECOND({{c}}) * {MICROSECOND_SPREAD}) & {WORD})"),
     "time": Form("{c}"),
     "exact time": Form(_without_zeros("{c}"), costly=True),
     "text": Form("{c}"),
@@ -112,6 +114,56 @@ FORMS: dict[str, Form] = {
     "bytes": Form("{c}"),
     "written": Form("CAST({c} AS CHAR)", costly=True),
 }
+
+_WHOLE = "({c} = TRUNCATE({c}, 0) AND {c} BETWEEN -9223372036854775808 AND 18446744073709551615)"
+_WRITTEN_INTEGER = "({c} REGEXP '^(0|-?[1-9][0-9]{{0,17}})$' AND {c} NOT LIKE '%\\n')"
+# TIMESTAMP is read as UTC; a change to or from DATETIME moves it to the zone in which the server's sessions begin.
+_TO_UTC = "CONVERT_TZ({c}, @@GLOBAL.time_zone, '+00:00')"
+_FROM_UTC = "CONVERT_TZ({c}, '+00:00', @@GLOBAL.time_zone)"
+
+
+def _as_integer(condition: str) -> Form:
+    """Read as an integer what one can hold; anything else is another value than before, by whatever number."""
+    low, high = (
+        f"IF({{c}} < 0, CAST({{c}} AS SIGNED) {half}, CAST({{c}} AS UNSIGNED) {half})"
+        for half in (f"& {WORD}", ">> 32")
+    )
+    return Form("{c}", f"IF({condition}, {low}, CRC32({{c}}))", f"IF({condition}, {high}, CRC32(REVERSE({{c}})))")
+
+
+def _on_other_clock(kind: str, conversion: str) -> Form:
+    form = FORMS[kind]
+    assert form.low
+    assert form.high
+    text, low, high = (half.replace("{c}", conversion) for half in (form.text, form.low, form.high))
+    return Form(text, low, high)
+
+
+# For columns that had another type: what is kept has the digest that it had.
+FORMS |= {
+    "decimal as integer": _as_integer(_WHOLE),
+    "integer as decimal": Form("{c}"),
+    "text as integer": _as_integer(_WRITTEN_INTEGER),
+    "integer as text": Form("{c}"),
+    "instant as zoned instant": _on_other_clock("instant", _TO_UTC),
+    "exact instant as zoned instant": _on_other_clock("exact instant", _TO_UTC),
+    "zoned instant as instant": _on_other_clock("zoned instant", _FROM_UTC),
+    "exact zoned instant as instant": _on_other_clock("exact zoned instant", _FROM_UTC),
+}
+_FAMILIES = {"fraction": "decimal", "exact instant": "instant", "exact zoned instant": "zoned instant"}
+
+
+def other_forms(earlier: str, now: str) -> tuple[str, ...]:
+    """Return the forms in which a column can be digested that had another type.
+
+    Examples
+    --------
+    >>> other_forms("integer", "fraction")
+    ('decimal as integer',)
+    """
+    now = "decimal" if now == "fraction" else now
+    form = earlier if earlier.startswith(f"{now} as ") else f"{now} as {_FAMILIES.get(earlier, earlier)}"
+    return (form,) if form in FORMS else ()
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,8 @@ _FAMILIES: dict[str, ValueFamily] = {
     "exact time": "time",
     "instant": "timestamp",
     "exact instant": "timestamp",
+    "zoned instant": "instant",
+    "exact zoned instant": "instant",
     "bytes": "bytes",
 }
 
@@ -89,8 +91,6 @@ def value_family(content_type: str, declared: str) -> ValueFamily:
         return "boolean"
     if content_type == "float":
         return "float4" if kind.startswith("float") else "float"
-    if kind.startswith("timestamp"):
-        return "instant"
     return _FAMILIES.get(content_type, "text")
 
 

@@ -118,6 +118,10 @@ class PostgreSQL(
         """Divide a table into ranges of blocks."""
         return list(contents.content_tasks(content))
 
+    def other_forms(self, earlier: str, now: str) -> tuple[str, ...]:
+        """Forms for timestamps with and without zone, whole numbers, UUIDs, and texts of both."""
+        return hashing.other_forms(earlier, now)
+
     def read_content(self, connection: Connection, content: TableContent, task: Any) -> Iterator[SegmentContent]:
         """Digest a range of blocks inside the server."""
         return contents.read_content(connection, content, task)

@@ -20,6 +20,13 @@ _BYTEA_HASH_SINCE = 18
 Expression = Callable[[str, str, int], str]
 
 
+# The zone of the database or the role, in which PostgreSQL itself converts between timestamps with and without one;
+# a capture works in UTC.
+_ZONE = "(SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'TimeZone')"
+_FAMILIES = {"int2": "integer", "int4": "integer", "int8": "integer", "varchar": "text"}
+_AS = " as "
+
+
 def digest(column: str, content_type: str, seed: str, release: int) -> str:
     """Return SQL for the 64-bit hash of a column's value.
 
@@ -34,7 +41,20 @@ def digest(column: str, content_type: str, seed: str, release: int) -> str:
     release : int
         The server's major version; it changes the way, never the value.
     """
-    return _EXPRESSIONS.get(content_type, _as_text)(column, seed, release)
+    return (_EXPRESSIONS.get(content_type) or _OTHER_FORMS.get(content_type) or _as_text)(column, seed, release)
+
+
+def other_forms(earlier: str, now: str) -> tuple[str, ...]:
+    """Return the forms in which a column can be digested that had another type.
+
+    Examples
+    --------
+    >>> other_forms("timestamp", "timestamptz")
+    ('timestamptz as timestamp',)
+    """
+    now = _FAMILIES.get(now, now)
+    form = earlier if earlier.startswith(f"{now}{_AS}") else f"{now}{_AS}{_FAMILIES.get(earlier, earlier)}"
+    return (form,) if form in _OTHER_FORMS else ()
 
 
 def is_integer(content_type: str) -> bool:
@@ -128,4 +148,37 @@ _EXPRESSIONS: dict[str, Expression] = {
     "time": _binary_form("time_send"),
     "timetz": _binary_form("timetz_send"),
     "interval": _binary_form("interval_send"),
+}
+
+
+def _if_kept(condition: str, kept: str, now: Expression, earlier: Expression) -> Expression:
+    """Hash the value as its earlier type did where that type can hold it; else it is another value anyway."""
+
+    def hashed(column: str, seed: str, release: int) -> str:
+        as_earlier = earlier(kept.format(c=column), seed, release)
+        return f"CASE WHEN {condition.format(c=column)} THEN {as_earlier} ELSE {now(column, seed, release)} END"
+
+    return hashed
+
+
+def _after(conversion: str, earlier: Expression) -> Expression:
+    """Hash the value as its earlier type did, which can hold all values of the new one."""
+    return lambda column, seed, release: earlier(conversion.format(c=column), seed, release)
+
+
+_FITS_INT8 = "{c} BETWEEN '-9223372036854775808'::numeric AND '9223372036854775807'::numeric AND {c} = trunc({c})"
+_WRITTEN_INTEGER = "{c} ~ '^(0|-?[1-9][0-9]{{0,17}})$'"
+_WRITTEN_UUID = "{c} ~ '^[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$'"
+_OTHER_FORMS: dict[str, Expression] = {
+    "timestamptz as timestamp": _after(f"({{c}} AT TIME ZONE {_ZONE})", _binary_form("timestamp_send")),
+    "timestamp as timestamptz": _after(f"({{c}} AT TIME ZONE {_ZONE})", _binary_form("timestamptz_send")),
+    "timestamp as date": _if_kept(
+        "{c} = date_trunc('day', {c})", "{c}::date", _binary_form("timestamp_send"), _binary_form("date_send")
+    ),
+    "numeric as integer": _if_kept(_FITS_INT8, "({c}::int8)", _numeric, _large_integer),
+    "integer as numeric": _after("({c}::numeric)", _numeric),
+    "text as integer": _if_kept(_WRITTEN_INTEGER, "({c}::int8)", _string, _large_integer),
+    "integer as text": _as_text,
+    "text as uuid": _if_kept(_WRITTEN_UUID, "({c}::uuid)", _string, _uuid),
+    "uuid as text": _as_text,
 }
