@@ -69,6 +69,11 @@ def tool(name: str) -> Path:
     return _package_folder() / f"pginstall{VERSION}" / "bin" / name
 
 
+def is_set_up() -> bool:
+    """Tell whether the embedded server was ever started here, and still can be."""
+    return available() and (home() / f"postgresql-{VERSION}").is_dir()
+
+
 def available() -> bool:
     """Tell whether the embedded server is installed."""
     try:

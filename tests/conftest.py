@@ -22,6 +22,7 @@ family; `make test-slow` runs what is left.
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -42,12 +43,16 @@ _session_folder = pytest.StashKey[Path]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep the tests away from the user's own embedded server and settings."""
+    """Keep the tests away from the user's own embedded server, settings and scratch files, and from each other's."""
     config.addinivalue_line("markers", "every_postgresql: `db` also comes on PostgreSQL 15 and 16")
     config.addinivalue_line("markers", "excused(engine, why): leaves an engine out, with the reason")
     folder = private_folder()
     config.stash[_session_folder] = folder
     os.environ["MIGKIT_HOME"] = str(folder / "home")
+    # What pytest itself keeps of tests stays where people look for it.
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+    (folder / "tmp").mkdir()
+    os.environ["TMPDIR"] = tempfile.tempdir = str(folder / "tmp")
     os.environ.pop("MIGKIT_CONFIG", None)
 
 

@@ -23,6 +23,7 @@ LADDER = (
     "errors",
     "progress",
     "stopping",
+    "ownership",
     "config",
     "framing",
     "frames",

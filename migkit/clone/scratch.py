@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 
 from sqlalchemy import URL
@@ -12,10 +11,9 @@ from migkit import embedded
 from migkit.database import Database, mask_url, reached
 from migkit.dialects.base import Dialect
 from migkit.errors import CloneFailed, MigkitError
+from migkit.ownership import scratch_name
 from migkit.progress import SILENT, Progress
 from migkit.stopping import Heeding
-
-PREFIX = "migkit_scratch_"
 
 
 def clone(
@@ -61,7 +59,7 @@ def clone(
 def _clone(db: Database, into: str | URL | Database | None, schema_only: bool, progress: Progress) -> Database:
     dialect = db.dialect
     home = _home(db, into)
-    name = PREFIX + secrets.token_hex(6)
+    name = scratch_name()
     progress.begin(f"Cloning {db.name}" if not schema_only else f"Copying the schema of {db.name}")
     # Known before it is made: Ctrl-C may come between the making and the answer.
     url = home.set(database=name) if home else None

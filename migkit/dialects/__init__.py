@@ -22,6 +22,11 @@ _BACKENDS: dict[str, Callable[[], Dialect]] = {
 }
 
 
+def known_dialects() -> dict[str, Dialect]:
+    """Return one dialect per engine, by a name that URLs begin with."""
+    return {backend: make() for make, backend in {make: backend for backend, make in _BACKENDS.items()}.items()}
+
+
 def dialect_for(url: URL) -> Dialect:
     """Return the dialect that a database URL belongs to.
 

@@ -75,9 +75,9 @@ RECOVERED = FrameSpec(
     "recovered",
     "One row per piece of work whose process was killed.",
     (
-        key("journal", "the journal of its steps"),
-        fact("kind", "deploy, restore, pitr, rollback"),
-        fact("database", "the database it worked on"),
+        key("journal", "the journal of its steps; of a scratch database, its server"),
+        fact("kind", "deploy, restore, pitr, rollback, scratch database"),
+        fact("database", "the database it worked on, or the scratch database"),
         measure("started_at", "when it began", INSTANT),
         fact("stopped_at", "the step it was in"),
         fact("outcome", "done, left alone (its process lives), failed (a person has to see to it)"),

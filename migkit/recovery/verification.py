@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from migkit.display.lines import BAD, GOOD, NOTE, Line
 from migkit.display.results import Drawn
 from migkit.display.units import duration
 from migkit.errors import BackupFailed, BackupInvalid, MigkitError, RestoreFailed
+from migkit.ownership import scratch_name
 from migkit.progress import SILENT, Progress
 from migkit.recovery.backup import Backup
 from migkit.recovery.catalogue import find_backup, needed, update
@@ -28,9 +28,6 @@ from migkit.recovery.exactness import Exactness, compare_restored, told
 from migkit.recovery.sealing import broken_seals
 from migkit.state.capture import capture
 from migkit.state.snapshot import State
-
-# What is dropped like any scratch database, should the process die.
-STAGE_PREFIX = "migkit_scratch_restore_"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -218,7 +215,7 @@ def require_whole(backup: Backup) -> None:
 
 def new_stage_name() -> str:
     """Return the name of a database that a backup is to be read into."""
-    return STAGE_PREFIX + secrets.token_hex(6)
+    return scratch_name("restore")
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import pandas as pd
 from sqlalchemy.exc import SQLAlchemyError
 
 from migkit import frames
+from migkit.clone.leftovers import drop_leftovers
 from migkit.config import Config
 from migkit.database import Database, connect
 from migkit.dialects.base import Row
@@ -115,7 +116,28 @@ def recover(
         rows.append(row)
         if row["outcome"] == "failed" and reading.kind != "deploy":
             unsettled.add(reading.place)
+    rows += _leftovers(db, roots, progress)
     return Recovery(frames.RECOVERED.build(rows))
+
+
+def _leftovers(db: Database | None, roots: tuple[Path, ...], progress: Progress) -> Iterator[Row]:
+    """Drop scratch databases whose process was killed, but for those that unfinished work still needs."""
+    needed = "".join(one.path.read_text(encoding="utf-8") for one in StepJournal.unfinished(*roots))
+    progress.begin("Looking for scratch databases that were left behind")
+    try:
+        for left in drop_leftovers([] if db is None else [db], needed):
+            row: Row = {"kind": "scratch database", "database": left.name, "journal": left.place}
+            if not left.is_ours:
+                yield row | {
+                    "outcome": "left alone",
+                    "told": f"another machine, or an older migkit, made it on {left.place}",
+                }
+            elif left.trouble:
+                yield row | {"outcome": "failed", "told": left.trouble}
+            else:
+                yield row | {"outcome": "done", "told": f"its process was killed; dropped from {left.place}"}
+    finally:
+        progress.close()
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from migkit.dialects.mysql.explanations import explain_error
 from migkit.dialects.mysql.sql import execute, quote, rows, scalar
 from migkit.dialects.tool_process import ToolProcess
 from migkit.errors import BackupFailed, CloneFailed, MissingTool, PermissionMissing, RestoreFailed
+from migkit.ownership import SCRATCH_PREFIX
 from migkit.progress import SILENT, Progress
 
 _CONTENT = "dump.sql.zst"
@@ -175,7 +176,7 @@ class MySQLBacking(Backing):
         try:
             url = scratch.create_scratch(home, name)
         except PermissionMissing as error:
-            right = rf"Grant ALL PRIVILEGES ON `{scratch.PREFIX}%`.*, where backups are restored beside."
+            right = rf"Grant ALL PRIVILEGES ON `{SCRATCH_PREFIX}%`.*, where backups are restored beside."
             raise PermissionMissing(error.what, where=error.where, next_step=right) from error
         with _session(url) as connection:
             execute(connection, f"ALTER DATABASE {quote(name)}{swapping.character_set(facts)}")

@@ -11,8 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from migkit.dialects.mysql import explanations, session
 from migkit.dialects.mysql.sql import execute, literal, quote, rows
 from migkit.errors import CloneFailed, ConfigError, PermissionMissing
-
-PREFIX = "migkit_scratch_"
+from migkit.ownership import SCRATCH_PREFIX
 
 
 def create_scratch(home: URL | None, name: str) -> URL:
@@ -47,7 +46,7 @@ def create_scratch(home: URL | None, name: str) -> URL:
             raise PermissionMissing(
                 f"{server.username or 'The user'} may not create a scratch database: {reason}",
                 where=server.host,
-                next_step=rf"Grant ALL PRIVILEGES ON `{PREFIX}%`.*, or name another server with into=.",
+                next_step=rf"Grant ALL PRIVILEGES ON `{SCRATCH_PREFIX}%`.*, or name another server with into=.",
             ) from error
         raise CloneFailed(f"The scratch database could not be created: {reason}", where=server.host) from error
     return server.set(database=name)
@@ -68,7 +67,7 @@ def list_scratch(home: URL | None) -> list[str]:
     """Return the names of migkit's databases on the server."""
     with _administration(_require(home)) as connection:
         names = [str(row[0]) for row in rows(connection, "SHOW DATABASES")]
-    return sorted(name for name in names if name.startswith(PREFIX))
+    return sorted(name for name in names if name.startswith(SCRATCH_PREFIX))
 
 
 def drop_scratch(url: URL) -> None:
@@ -79,7 +78,7 @@ def drop_scratch(url: URL) -> None:
     ConfigError
         If the name is not one that migkit gives.
     """
-    if not (url.database or "").startswith(PREFIX):
+    if not (url.database or "").startswith(SCRATCH_PREFIX):
         raise ConfigError(f"{url.database} is no scratch database of migkit's, so it is not dropped")
     with _administration(url) as connection:
         query = f"SELECT ID FROM information_schema.PROCESSLIST WHERE DB = {literal(str(url.database))}"

@@ -19,10 +19,10 @@ from migkit.dialects.postgresql.session import (
 from migkit.dialects.postgresql.sql import execute, literal, quote
 from migkit.dialects.postgresql.transfer import copy
 from migkit.errors import CloneFailed, PermissionMissing
+from migkit.ownership import SCRATCH_PREFIX
 
 __all__ = ["copy", "create_scratch", "drop_scratch", "ensure_database", "list_scratch", "refused", "server"]
 
-_PREFIX = "migkit_scratch_"
 _MARK = "Scratch database made by migkit"
 # Where one can always connect to, to make and to drop other databases.
 _MAINTENANCE = ("postgres", "template1")
@@ -90,7 +90,7 @@ def list_scratch(home: URL | None) -> list[str]:
         rows = execute(
             connection,
             "SELECT datname FROM pg_catalog.pg_database"
-            f" WHERE starts_with(datname, {literal(_PREFIX)}) ORDER BY datname",
+            f" WHERE starts_with(datname, {literal(SCRATCH_PREFIX)}) ORDER BY datname",
         )
         return [str(name) for (name,) in rows]
 
@@ -126,7 +126,7 @@ def _is_ours(connection: Connection, name: str) -> bool:
     if row is None:
         return False
     # A crash between making and marking it leaves one that has only the name to be known by.
-    if not name.startswith(_PREFIX) and not (row[0] or "").startswith(_MARK):
+    if not name.startswith(SCRATCH_PREFIX) and not (row[0] or "").startswith(_MARK):
         raise CloneFailed("migkit did not make this database, so migkit does not drop it", where=name)
     return True
 

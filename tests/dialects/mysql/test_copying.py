@@ -9,6 +9,7 @@ from migkit.clone.scratch import clone
 from migkit.database import Database
 from migkit.dialects.mysql import scratch
 from migkit.errors import ConfigError, PermissionMissing
+from migkit.ownership import SCRATCH_PREFIX
 from migkit.state.capture import capture
 from migkit.state.comparison import compare
 from tests.dialects.mysql.conftest import HOSTILE
@@ -137,7 +138,7 @@ def test_nothing_but_scratch_databases_is_dropped(db: Database) -> None:
 
 
 def test_a_scratch_database_is_dropped_while_somebody_uses_it(db: Database) -> None:
-    url = db.dialect.create_scratch(db.engine.url, scratch.PREFIX + "test_in_use")
+    url = db.dialect.create_scratch(db.engine.url, SCRATCH_PREFIX + "test_in_use")
     engine = db.dialect.create_engine(url)
     with engine.connect() as connection:
         connection.exec_driver_sql("CREATE TABLE v (id INT)")
@@ -145,7 +146,7 @@ def test_a_scratch_database_is_dropped_while_somebody_uses_it(db: Database) -> N
         db.dialect.drop_scratch(url)
         connection.invalidate()
     engine.dispose()
-    assert scratch.PREFIX + "test_in_use" not in db.dialect.list_scratch(db.engine.url)
+    assert SCRATCH_PREFIX + "test_in_use" not in db.dialect.list_scratch(db.engine.url)
 
 
 def test_without_the_right_to_create_databases_the_error_says_so(db: Database, run: Run) -> None:
@@ -156,7 +157,7 @@ def test_without_the_right_to_create_databases_the_error_says_so(db: Database, r
     )
     try:
         with pytest.raises(PermissionMissing, match="may not create a scratch database") as caught:
-            db.dialect.create_scratch(db.engine.url.set(username=name, password="a-password"), scratch.PREFIX + "x")
+            db.dialect.create_scratch(db.engine.url.set(username=name, password="a-password"), SCRATCH_PREFIX + "x")
         assert "a-password" not in str(caught.value)
     finally:
         run(f"DROP USER '{name}'@'%'")
