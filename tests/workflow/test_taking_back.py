@@ -19,15 +19,15 @@ from migkit.migration.migration import Migration
 from migkit.migration.results import Run
 from migkit.migration.runner import run
 from migkit.recovery import pitr
-from migkit.recovery.backups import make_backup
 from migkit.state.capture import capture
 from migkit.state.comparison import compare
 from migkit.state.snapshot import State
+from migkit.workflow.deployment.execution import deploy
 from migkit.workflow.taking_back import STRATEGIES, TakenBack, cannot, take_back
-from migkit.workflow.triggers import TRIGGERS, triggered
 from tests.faults.support import execute
 from tests.recovery.conftest import _tools_folder as _tools_folder
 from tests.recovery.conftest import server_tools as server_tools
+from tests.workflow.deploys import options
 
 SCHEMA = (
     "CREATE TABLE users (id integer PRIMARY KEY, name varchar(40) NOT NULL, legacy integer)",
@@ -39,11 +39,14 @@ SLOW_QUERY = {
     "mysql": "SELECT SLEEP(60)",
     "mariadb": "SELECT SLEEP(60)",
 }
+# The last one is found out only after all is committed.
+TRIGGERS = ("error", "timeout", "constraint_violation", "validation_failed")
 FIRST = "CREATE TABLE profiles (id integer PRIMARY KEY)"
+# What a copy of the schema without rows does not show: a deploy tries it there first.
 UP = {
-    "error": [FIRST, "INSERT INTO nowhere VALUES (1)"],
-    "timeout": [FIRST, "{slow}"],
-    "constraint_violation": [FIRST, "INSERT INTO users VALUES (1, 'again', 0)"],
+    "error": [FIRST, "{rows}INSERT INTO nowhere VALUES (1)"],
+    "timeout": [FIRST, "{rows}{slow}"],
+    "constraint_violation": [FIRST, "INSERT INTO users SELECT id, 'again', 0 FROM users"],
     "validation_failed": [FIRST, "ALTER TABLE users ADD COLUMN age integer", "DELETE FROM users WHERE id = 2"],
 }
 DOWN = {
@@ -65,43 +68,24 @@ class Situation:
     migration: Migration
     before: State
     result: Run
-    names: tuple[str, ...]
+
+
+def written(db: Database, trigger: str, folder: Path) -> Migration:
+    """Write a migration that pulls a trigger."""
+    lines = ["def up(op):", "    rows = op.get_bind().exec_driver_sql('SELECT count(*) FROM users').scalar()"]
+    for statement in UP[trigger]:
+        sql = statement.replace("{slow}", SLOW_QUERY[db.dialect.name])
+        lines.append(f"    {'if rows: ' * sql.startswith('{rows}')}op.execute({sql.removeprefix('{rows}')!r})")
+    lines += ["def down(op):", *(f"    op.execute({statement!r})" for statement in DOWN[trigger])]
+    path = folder / f"{trigger}.py"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return load_migration(path, config=Config())
 
 
 def go_wrong(db: Database, trigger: str, folder: Path) -> Situation:
     """Run a migration that pulls a trigger."""
-    slow = SLOW_QUERY[db.dialect.name]
-    path = folder / f"{trigger}.up.sql"
-    path.write_text(";\n".join(UP[trigger]).replace("{slow}", slow) + ";\n", encoding="utf-8")
-    (folder / f"{trigger}.down.sql").write_text(";\n".join(DOWN[trigger]) + ";\n", encoding="utf-8")
-    migration = load_migration(path, config=Config())
-    before = capture(db)
-    result = run(migration, db, timeout=1.5 if trigger == "timeout" else None)
-    comparison = compare(before, capture(db, like=before)) if result.succeeded else None
-    pulled = triggered(TRIGGERS, engine=db.dialect, run=result, comparison=comparison)
-    return Situation(migration, before, result, tuple(one.name for one in pulled))
-
-
-def check(db: Database, strategy: str, folder: Path) -> None:
-    """Pull each trigger, and take it back by the strategy."""
-    execute(db, *SCHEMA)
-    directory = folder / "backups"
-    backup = make_backup(db, directory).id if strategy == "backup" else None
-    if strategy == "pitr":
-        pitr.enable(db, directory)
-    try:
-        for trigger in TRIGGERS:
-            moment = pitr.timestamp(db, directory).moment if strategy == "pitr" else None
-            situation = go_wrong(db, trigger, folder)
-            assert trigger in situation.names
-            taken = _take_back(strategy, db, situation, directory, backup, moment)
-            _judge(taken, strategy, db, situation)
-            if not taken.restored:
-                # The next trigger begins where this one began.
-                assert _take_back("down", db, situation, directory, None, None).restored
-    finally:
-        if strategy == "pitr":
-            pitr.disable(db, directory)
+    migration, before = written(db, trigger, folder), capture(db)
+    return Situation(migration, before, run(migration, db, timeout=1.5 if trigger == "timeout" else None))
 
 
 def _take_back(
@@ -119,29 +103,50 @@ def _take_back(
     )
 
 
-def _judge(taken: TakenBack, strategy: str, db: Database, situation: Situation) -> None:
-    committed = situation.result.succeeded
-    if strategy != "transaction" or (db.dialect.transactional_ddl and not committed):
-        assert taken.restored, taken
-        assert taken.comparison is not None and taken.comparison.identical
-        assert not taken.differences and not taken.commands
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_each_trigger_takes_a_deploy_back_by_each_strategy(db: Database, strategy: str, tmp_path: Path) -> None:
+    execute(db, *SCHEMA)
+    if strategy == "pitr":
+        pitr.enable(db, tmp_path / "backups")
+    try:
+        for trigger in TRIGGERS:
+            _deploy_and_judge(db, strategy, trigger, tmp_path)
+    finally:
+        if strategy == "pitr":
+            pitr.disable(db, tmp_path / "backups")
+
+
+def _deploy_and_judge(db: Database, strategy: str, trigger: str, folder: Path) -> None:
+    migration = written(db, trigger, folder)
+    before = capture(db)
+    # Every other trigger is switched off.
+    told = options(folder, rollback={"strategy": [strategy], "triggers": [trigger]})
+    result = deploy(migration, db, replace(told, timeout=1.5 if trigger == "timeout" else 120))
+    if strategy == "transaction" and not db.dialect.transactional_ddl:
+        assert result.status == "refused" and "no transaction undoes it" in result.explain()
+    elif strategy == "transaction" and trigger == "validation_failed":
+        # It was committed before anybody could look: a person is told how to go on.
+        assert result.status == "failed", result.explain()
+        assert any(command.startswith("migkit rollback ") for command in result.commands), result.commands
         return
-    assert not taken.restored and taken.differences
-    assert "commit" in (taken.error or "")
-    assert any(command.startswith("migkit rollback ") for command in taken.commands)
+    else:
+        assert result.status == "rolled back", result.explain()
+    assert compare(before, capture(db, like=before)).identical
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
-@pytest.mark.slow
-def test_each_trigger_with_each_strategy_on_a_file(sqlite: Database, strategy: str, tmp_path: Path) -> None:
-    check(sqlite, strategy, tmp_path)
-
-
-@pytest.mark.slow
-@pytest.mark.excused("sqlite", why="it is in the quick suite")
-@pytest.mark.parametrize("strategy", STRATEGIES)
-def test_each_trigger_with_each_strategy(db: Database, strategy: str, tmp_path: Path) -> None:
-    check(db, strategy, tmp_path)
+@pytest.mark.parametrize("trigger", TRIGGERS)
+def test_a_trigger_that_is_switched_off_takes_nothing_back(sqlite: Database, trigger: str, tmp_path: Path) -> None:
+    execute(sqlite, *SCHEMA)
+    others = [one for one in TRIGGERS if one != trigger]
+    told = options(tmp_path, rollback={"strategy": ["down"], "triggers": others})
+    result = deploy(
+        written(sqlite, trigger, tmp_path), sqlite, replace(told, timeout=1.5 if trigger == "timeout" else 120)
+    )
+    # What the engine takes back by itself, nobody has to.
+    assert result.status == ("failed" if trigger == "validation_failed" else "rolled back"), result.explain()
+    if trigger == "validation_failed":
+        assert f"{trigger} is none of the triggers" in result.explain()
 
 
 # --- what is not restored -------------------------------------------------------------------------------------------
@@ -150,10 +155,9 @@ def test_each_trigger_with_each_strategy(db: Database, strategy: str, tmp_path: 
 def test_a_way_down_that_forgets_something_is_no_rollback(sqlite: Database, tmp_path: Path) -> None:
     execute(sqlite, *SCHEMA)
     situation = go_wrong(sqlite, "validation_failed", tmp_path)
-    (tmp_path / "validation_failed.down.sql").write_text(
-        "ALTER TABLE users DROP COLUMN age; DROP TABLE profiles;", encoding="utf-8"
-    )
-    forgetful = load_migration(tmp_path / "validation_failed.up.sql", config=Config())
+    path = tmp_path / "validation_failed.py"
+    path.write_text(path.read_text().replace("INSERT INTO users (id", "SELECT 2 --"), encoding="utf-8")
+    forgetful = load_migration(path, config=Config())
     taken = _take_back("down", sqlite, replace(situation, migration=forgetful), tmp_path, "20261122T1-x", None)
     assert not taken.restored and taken.error is None
     assert any("users" in one for one in taken.differences)
@@ -183,15 +187,6 @@ def test_what_cannot_be_is_said_before_anything_runs(sqlite: Database, tmp_path:
     assert "no moment" in str(reason("pitr"))
     with pytest.raises(ConfigError, match="There is no strategy 'hope'"):
         reason("hope")
-
-
-def test_an_unknown_trigger_is_refused(sqlite: Database) -> None:
-    with pytest.raises(ConfigError, match="There is no trigger 'rain'"):
-        triggered(["rain"], engine=sqlite.dialect)
-
-
-def test_nothing_is_triggered_without_facts(sqlite: Database) -> None:
-    assert triggered(TRIGGERS, engine=sqlite.dialect) == ()
 
 
 @pytest.mark.parametrize(

@@ -24,11 +24,13 @@ _WAL = """
 SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
             ELSE pg_catalog.pg_current_wal_insert_lsn() END - '0/0'::pg_lsn
 """
+# Who only records the log (pg_receivewal, a base backup) replays nothing, and never catches up with that.
 _LAG = """
+WITH standby AS (SELECT replay_lag FROM pg_catalog.pg_stat_replication WHERE replay_lsn IS NOT NULL)
 SELECT CASE WHEN pg_catalog.pg_is_in_recovery()
             THEN extract(epoch FROM clock_timestamp() - pg_catalog.pg_last_xact_replay_timestamp())
-            ELSE (SELECT max(extract(epoch FROM coalesce(replay_lag, '0'))) FROM pg_catalog.pg_stat_replication) END,
-       pg_catalog.pg_is_in_recovery() OR EXISTS (SELECT FROM pg_catalog.pg_stat_replication)
+            ELSE (SELECT max(extract(epoch FROM coalesce(replay_lag, '0'))) FROM standby) END,
+       pg_catalog.pg_is_in_recovery() OR EXISTS (SELECT FROM standby)
 """
 _STATEMENTS = """
 SELECT sum(s.calls), sum(s.total_exec_time) FROM {schema}.pg_stat_statements AS s

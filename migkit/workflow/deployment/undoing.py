@@ -52,6 +52,8 @@ class Failure:
         if isinstance(error, DeployRefused):
             return cls("error", why, refused=True)
         comparison = record.comparison
+        if comparison is None and record.db.dialect.violates_constraint(why):
+            return cls("constraint_violation", why)
         if comparison is not None and (comparison.constraint_violations or comparison.orphaned_records):
             return cls("constraint_violation", why)
         if comparison is not None:
