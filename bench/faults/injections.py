@@ -17,7 +17,7 @@ from bench.faults.subject import Subject
 from bench.faults.writers import Writers
 from migkit.progress import SILENT
 from migkit.recovery.journal import StepJournal
-from migkit.recovery.read_only import is_read_only
+from migkit.recovery.read_only import is_read_only, open_to_writers
 
 PATIENCE_SECONDS = 180.0
 ROOT = Path(__file__).parents[2]
@@ -149,6 +149,7 @@ class Injector:
         db = subject.database()
         if is_read_only(db) and subject.engine != "sqlite":
             problems.append("it is still read-only")
+            open_to_writers(db)  # for the faults to come
         db.close()
         left = StepJournal.unfinished(work / "reports", work / "backups")
         if left and "To do by hand" not in told:
