@@ -32,6 +32,7 @@ from migkit.workflow.deployment.resuming import resume_deploy
 
 # A deploy that was killed may have begun a restore: that comes first.
 _ORDER = {"restore": 0, "pitr": 0, "rollback": 1, "deploy": 2}
+_SCRATCH = "scratch database"
 _SIGNS = {"done": GOOD, "left alone": WARN, "failed": BAD}
 
 
@@ -61,9 +62,7 @@ class Recovery(Drawn):
             title="Recovery",
             sign=BAD if failed else GOOD,
             verdict=f"{verdict}, {failed} for a person to see to" if failed else verdict,
-            lines=tuple(
-                Line(_SIGNS[row["outcome"]], f"{row['kind']} on {row['database']}: {row['told']}") for row in rows
-            ),
+            lines=tuple(Line(_SIGNS[row["outcome"]], f"{_subject(row)}: {row['told']}") for row in rows),
         )
 
     def to_document(self) -> dict[str, Any]:
@@ -126,7 +125,7 @@ def _leftovers(db: Database | None, roots: tuple[Path, ...], progress: Progress)
     progress.begin("Looking for scratch databases that were left behind")
     try:
         for left in drop_leftovers([] if db is None else [db], needed):
-            row: Row = {"kind": "scratch database", "database": left.name, "journal": left.place}
+            row: Row = {"kind": _SCRATCH, "database": left.name, "journal": left.place}
             if not left.is_ours:
                 yield row | {
                     "outcome": "left alone",
@@ -138,6 +137,10 @@ def _leftovers(db: Database | None, roots: tuple[Path, ...], progress: Progress)
                 yield row | {"outcome": "done", "told": f"its process was killed; dropped from {left.place}"}
     finally:
         progress.close()
+
+
+def _subject(row: Row) -> str:
+    return f"{row['kind']}{' ' if row['kind'] == _SCRATCH else ' on '}{row['database']}"
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -242,58 +238,6 @@ def test_two_deploys_at_once(sqlite: Database, tmp_path: Path) -> None:
     ):
         deployed(sqlite, tmp_path, GOOD)
     assert not (tmp_path / "reports").exists()
-
-
-# --- telling people ---------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def receiver() -> Iterator[tuple[str, list[dict[str, str]]]]:
-    """A web server that takes notifications."""
-    heard: list[dict[str, str]] = []
-
-    class Ear(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Ear)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"json://127.0.0.1:{server.server_port}/tok3n-of-the-receiver", heard
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-def test_people_are_told(
-    sqlite: Database, tmp_path: Path, receiver: tuple[str, list[dict[str, str]]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url, heard = receiver
-    monkeypatch.setenv("TEAM_URL", url)
-    shop(sqlite)
-    told = {"on_success": ["env:TEAM_URL"], "on_rollback": [url], "on_failure": [url]}
-    good = deployed(sqlite, tmp_path, GOOD, notifications=told)
-    assert good.passed
-    assert deployed(sqlite, tmp_path, LOSING, notifications=told).status == "rolled back"
-    assert not good.undelivered
-    assert [one["title"].rpartition(": ")[2] for one in heard] == ["deployed", "rolled back"]
-    assert "lost 1 row" in heard[1]["message"]
-
-
-def test_what_cannot_be_delivered_is_reported_and_changes_nothing(sqlite: Database, tmp_path: Path) -> None:
-    secret = "xoxb-1234567890-secret"
-    urls = [f"json://127.0.0.1:1/{secret}", "env:NOT_SET_ANYWHERE", "nonsense"]
-    result = deployed(shop(sqlite), tmp_path, GOOD, notifications={"on_success": urls})
-    assert result.passed
-    assert len(result.undelivered) == 3
-    assert result.evidence is not None
-    everything = repr(result) + "".join(path.read_text() for path in result.evidence.iterdir())
-    assert secret not in everything
 
 
 # --- plan and runbook -------------------------------------------------------------------------------------------------
