@@ -94,6 +94,7 @@ def restart_server(injector: Injector, server: Any) -> Iterator[Injected]:
     """Let the server crash, and come back."""
     if injector.subject.engine == "sqlite" or server.process is None:
         return
+    _make_durable(injector, server)
     for migration, strategy in _WAYS:
         for _ in range(_TIMES):
             seconds = pause(1.0, _MOST_SECONDS)
@@ -105,6 +106,20 @@ def restart_server(injector: Injector, server: Any) -> Iterator[Injected]:
 
             name = f"server crashes after {seconds:.2f} s of {migration}"
             yield injector.disturb(name, migration, strategy, break_it)
+
+
+_HASTE, _DURABLE = "--innodb-flush-log-at-trx-commit=0", "--innodb-flush-log-at-trx-commit=1"
+
+
+def _make_durable(injector: Injector, server: Any) -> None:
+    """Servers for tests are in haste: they call committed what a crash loses."""
+    if injector.subject.engine == "postgresql":
+        return
+    old = server.process.popen
+    assert _HASTE in old.args
+    old.args = [_DURABLE if one == _HASTE else one for one in old.args]
+    with injector.subject.admin() as connection:
+        connection.exec_driver_sql("SET GLOBAL innodb_flush_log_at_trx_commit = 1")
 
 
 def crash(injector: Injector, server: Any) -> None:

@@ -16,6 +16,7 @@ from migkit.progress import Progress
 from migkit.recovery import backups as making
 from migkit.recovery import catalogue, listing, pruning, restoring, verification
 from migkit.recovery.backup import Backup
+from migkit.recovery.journal import owner
 from migkit.recovery.listing import BackupList
 from migkit.recovery.pruning import Pruned
 from migkit.recovery.restoring import Restoration
@@ -187,6 +188,8 @@ def restore(
         If there is no such backup, it is damaged, or of another engine or version.
     DatabaseInUse
         If others stay on the database.
+    DeployRunning
+        If somebody deploys to the database, or restores it.
     RestoreFailed
         If it fails; what was there before still serves, unless the message says otherwise.
     """
@@ -197,7 +200,8 @@ def restore(
         with reached(_origin(found, config) if db is None else db, config=config) as database:
             require_confirmation(database, confirm)
             restore_here = partial(restoring.restore_backup, found, database, directory=place, progress=shown)
-            return restore_here(terminate=terminate, patience=patience, keep_old_days=keep_old)
+            with database.dialect.deploy_lock(database.engine, f"{owner()}, restoring a backup,"):
+                return restore_here(terminate=terminate, patience=patience, keep_old_days=keep_old)
     finally:
         shown.close()
 

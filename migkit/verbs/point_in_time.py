@@ -10,6 +10,7 @@ from migkit.database import Database, reached
 from migkit.display.progress import default_progress
 from migkit.progress import Progress
 from migkit.recovery import pitr, pitr_recovery
+from migkit.recovery.journal import owner
 from migkit.recovery.pitr_results import Moment, PitrChange, PitrStatus, Recovered
 from migkit.verbs.arguments import AnyDatabase, backup_directory, require_confirmation
 
@@ -96,20 +97,23 @@ def rollback_to(
         If the database is protected and `confirm` is not its name.
     DatabaseInUse
         If others stay on the database.
+    DeployRunning
+        If somebody deploys to the database, or restores it.
     """
     config = load_config()
     wanted = _moment(moment)
     with reached(db, config=config) as database:
         require_confirmation(database, confirm)
-        return pitr_recovery.recover_to(
-            database,
-            wanted,
-            backup_directory(directory, config),
-            terminate=terminate,
-            patience=patience,
-            keep_old_days=keep_old,
-            progress=progress or default_progress(),
-        )
+        with database.dialect.deploy_lock(database.engine, f"{owner()}, returning to a moment,"):
+            return pitr_recovery.recover_to(
+                database,
+                wanted,
+                backup_directory(directory, config),
+                terminate=terminate,
+                patience=patience,
+                keep_old_days=keep_old,
+                progress=progress or default_progress(),
+            )
 
 
 def _moment(moment: str | datetime | Moment) -> datetime:

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import DBAPIError
 
+import migkit as mk
 from migkit.database import Database, connect, reached
 from migkit.dialects.backing import KEPT_PREFIX
-from migkit.errors import BackupInvalid, DatabaseInUse, MigkitError, PermissionMissing, RestoreFailed
+from migkit.errors import BackupInvalid, DatabaseInUse, DeployRunning, MigkitError, PermissionMissing, RestoreFailed
+from migkit.progress import SILENT
 from migkit.recovery import keeping
 from migkit.recovery.backup import Backup
 from migkit.recovery.backups import make_backup
@@ -209,6 +211,13 @@ def break_the_swap(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # --- refusals ---------------------------------------------------------------------------------------------------------
+
+
+def test_nobody_restores_what_somebody_deploys_to(shop: Database, backup: Backup, backups: Path) -> None:
+    # MariaDB tells the account only, where its performance schema is off.
+    with shop.dialect.deploy_lock(shop.engine, "Ann"), pytest.raises(DeployRunning, match="(Ann|root) deploys"):
+        mk.restore(backup.id, shop, directory=backups, progress=SILENT)
+    assert mk.restore(backup.id, shop, directory=backups, progress=SILENT).passed
 
 
 @pytest.mark.slow

@@ -120,9 +120,11 @@ class GuardingMySQL(Guarding):
                 raise _running(connection, str(engine.url.database))
             # Else the server ends a session that says nothing for long, and the lock goes with it.
             execute(connection, "SET SESSION wait_timeout = 604800")
+            # Sessions on a database have to leave it before a backup takes its place; this one has to stay.
+            execute(connection, "USE information_schema")
             yield
             with suppress(DBAPIError):  # The lock goes with the session.
-                execute(connection, f"DO RELEASE_LOCK({_LOCK_NAME})")
+                execute(connection, "DO RELEASE_ALL_LOCKS()")
 
     def end_orphans(self, connection: Connection, program: str, statements: Sequence[str]) -> int:
         """End sessions of this account that work on what the dead process was working on."""
