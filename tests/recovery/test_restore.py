@@ -215,7 +215,7 @@ def break_the_swap(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_nobody_restores_what_somebody_deploys_to(shop: Database, backup: Backup, backups: Path) -> None:
     # MariaDB tells the account only, where its performance schema is off.
-    with shop.dialect.deploy_lock(shop.engine, "Ann"), pytest.raises(DeployRunning, match="(Ann|root) deploys"):
+    with shop.dialect.deploy_lock(shop.engine, "Ann"), pytest.raises(DeployRunning, match=r"(Ann|root) deploys"):
         mk.restore(backup.id, shop, directory=backups, progress=SILENT)
     assert mk.restore(backup.id, shop, directory=backups, progress=SILENT).passed
 
