@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -134,6 +136,23 @@ def test_sections_of_jupysql_are_databases(shell: Any) -> None:
     with pytest.raises(mk.MigkitError) as failed:
         magic(shell, "connect remote")
     assert "heim" not in str(failed.value)
+
+
+def test_connections_that_sql_holds_open_are_databases(
+    shell: Any, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """JupySQL itself is no dependency: this is how it keeps its connections."""
+    engine = create_engine(f"sqlite:///{project / 'legacy.db'}")
+    with engine.connect() as connection:
+        held = {"mine": SimpleNamespace(connection_sqlalchemy=connection), "duck": SimpleNamespace()}
+        module = SimpleNamespace(ConnectionManager=SimpleNamespace(connections=held))
+        monkeypatch.setitem(sys.modules, "sql.connection", module)  # type: ignore[misc]
+        with magic(shell, "connect mine") as db:
+            assert db.dialect.label == "SQLite"
+            assert "legacy.db" in db.url
+        with pytest.raises(mk.MigkitError):
+            magic(shell, "connect duck")
+    engine.dispose()
 
 
 def test_jupysql_may_be_told_another_file(shell: Any, project: Path) -> None:

@@ -44,8 +44,8 @@ class MigkitMagics(Magics):  # type: ignore[misc, unused-ignore]
             %migkit validate migrations/001.py     hold the database against what it promises
             %migkit explore                        show the panel
 
-        A database is an alias of migkit.toml, a URL, a section of JupySQL's connections file, or a variable; `--on`
-        names one for a single call. Each returns what the Python function of that name returns.
+        A database is an alias of migkit.toml, a URL, a section of JupySQL's connections file, the alias of a connection
+        that %sql has open, or a variable; `--on` names one for a single call. Each returns what the Python function of that name returns.
         """
         try:
             arguments = line_parser().parse_args(split(line))

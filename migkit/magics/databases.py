@@ -1,12 +1,13 @@
-"""Databases by name: aliases of ``migkit.toml``, and the sections of JupySQL's connections file."""
+"""Databases by name: aliases of ``migkit.toml``, the sections of JupySQL's connections file, what ``%sql`` has open."""
 
 from __future__ import annotations
 
 import configparser
+import sys
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL
+from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.exc import ArgumentError
 
 from migkit.config import load_config
@@ -19,11 +20,11 @@ JUPYSQL_FILE = "~/.jupysql/connections.ini"
 
 def database_names(shell: Any) -> list[str]:
     """Return every name a database can be called by."""
-    return list(dict.fromkeys([*load_config().databases, *_sections(shell), "embedded"]))
+    return list(dict.fromkeys([*load_config().databases, *_sections(shell), *_open_in_jupysql(), "embedded"]))
 
 
 def named_database(name: str, shell: Any) -> Database:
-    """Reach a database by an alias, a URL, a section of JupySQL, or a variable that holds one.
+    """Reach a database by an alias, a URL, a section or an open connection of JupySQL, or a variable that holds one.
 
     Parameters
     ----------
@@ -44,7 +45,21 @@ def named_database(name: str, shell: Any) -> Database:
     section = name[1:-1] if name.startswith("[") and name.endswith("]") else name
     if (section != name or name not in config.databases) and section in _sections(shell):
         return connect(_section_url(section, shell), config=config)
+    if name not in config.databases and name in (held_open := _open_in_jupysql()):
+        return connect(held_open[name], config=config)
     return connect(name, config=config)
+
+
+def _open_in_jupysql() -> dict[str, Engine]:
+    """Return what ``%sql URL --alias NAME`` has opened in this kernel, by alias."""
+    manager = getattr(sys.modules.get("sql.connection"), "ConnectionManager", None)
+    found = {}
+    for alias, one in getattr(manager, "connections", {}).items():
+        connection = getattr(one, "connection_sqlalchemy", None)
+        # Connections of other kinds are no business of SQLAlchemy; those without an alias are called by their URL.
+        if isinstance(connection, Connection) and "://" not in alias:
+            found[alias] = connection.engine
+    return found
 
 
 def _file(shell: Any) -> Path:
