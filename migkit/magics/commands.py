@@ -45,7 +45,8 @@ class MigkitMagics(Magics):  # type: ignore[misc, unused-ignore]
             %migkit explore                        show the panel
 
         A database is an alias of migkit.toml, a URL, a section of JupySQL's connections file, the alias of a connection
-        that %sql has open, or a variable; `--on` names one for a single call. Each returns what the Python function of that name returns.
+        that %sql has open, or a variable; `--on` names one for a single call. Each returns what the
+        Python function of that name returns.
         """
         try:
             arguments = line_parser().parse_args(split(line))
