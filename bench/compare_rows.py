@@ -11,7 +11,7 @@ import sys
 from sqlalchemy import text
 
 import migkit
-from bench.capture_postgresql import _BUILD, ROWS, _best, _embedded
+from bench.capture_postgresql import _BUILD, ROWS, _best, embedded
 from migkit.database import Database
 from migkit.progress import SILENT
 from migkit.state.row_comparison import RowComparison, compare_rows
@@ -30,7 +30,7 @@ _INJURIES = (
 
 def main() -> bool:
     """Measure, print, and tell whether every bar was reached."""
-    with _embedded() as source, migkit.connect("embedded:copy") as copy:
+    with embedded() as source, migkit.connect("embedded:copy") as copy:
         print(f"  building 2 × {ROWS:,} rows …", flush=True)
         for database, statements in ((source, ()), (copy, _INJURIES)):
             _build(database, statements)

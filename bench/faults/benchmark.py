@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.faults.elsewhere import cut_connections, fill_disk, restart_server
 from bench.faults.injections import Injected, Injector, pause
 from bench.faults.subject import Subject
-from bench.verdicts.benchmark import _servers
+from bench.servers import private_servers
 from tests.servers import Servers, Unavailable
 from tests.servers.registry import unique_name
 from tests.servers.tools import path_with, write_tools
@@ -26,7 +26,7 @@ _RANDOM_SHARE = 4
 def main(engines: Sequence[str] = (), *, kills: int = KILLS, every: int = 1, only: str = "") -> bool:
     """Print survived / injected per engine; tell whether it is all."""
     reached = True
-    with _servers() as servers:
+    with private_servers() as servers:
         for engine in engines or ENGINES:
             begun = time.perf_counter()
             try:
