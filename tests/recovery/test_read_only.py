@@ -17,7 +17,7 @@ from migkit.database import Database, connect
 from migkit.dialects.postgresql import guarding
 from migkit.errors import DatabaseInUse, DeployRunning, MigkitError, UnsupportedFeature
 from migkit.progress import SILENT
-from migkit.recovery.read_only import close_to_writers, is_read_only, read_only
+from migkit.recovery.read_only import close_to_writers, is_read_only, open_to_writers, read_only
 from tests.faults.support import execute, scalar
 from tests.servers.registry import unique_name
 from tests.workflow.deploys import GOOD, migration
@@ -106,18 +106,38 @@ def test_a_session_that_works_is_waited_for_and_then_refused(postgresql: Databas
     assert scalar(postgresql, "SELECT count(*) FROM t") == 0
 
 
-def test_a_connection_lost_while_closing_leaves_it_open(postgresql: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def lost_once(postgresql: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lose the connection at the moment when older sessions are to be ended, the first time."""
+
     def lose(connection: Connection, *_: object) -> None:
-        monkeypatch.undo()  # once: the way back is as it always is
+        monkeypatch.undo()
         session = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
         with postgresql.engine.connect() as other:
-            assert is_read_only(postgresql)
             other.exec_driver_sql(f"SELECT pg_terminate_backend({session}, 10000)")
         connection.exec_driver_sql("SELECT 1")
 
     monkeypatch.setattr(guarding, "_end_older", lose)
-    with pytest.raises(MigkitError, match="could not be made read-only"):
+
+
+@pytest.mark.usefixtures("lost_once")
+def test_a_connection_lost_while_closing_leaves_it_open(postgresql: Database) -> None:
+    with pytest.raises(MigkitError, match="could not be made read-only: terminating connection"):
         close_to_writers(postgresql)
+    assert not is_read_only(postgresql)
+
+
+@pytest.mark.usefixtures("lost_once")
+def test_a_connection_lost_while_opening_leaves_nobody_read_only(postgresql: Database) -> None:
+    execute(postgresql, f"ALTER DATABASE {postgresql.engine.url.database} SET default_transaction_read_only = on")
+    reader = sa.create_engine(postgresql.engine.url)
+    with reader.connect() as connection:
+        assert connection.exec_driver_sql("SHOW default_transaction_read_only").scalar() == "on"
+        connection.rollback()
+        open_to_writers(postgresql)
+        with pytest.raises(SQLAlchemyError):  # it was ended, and will connect anew
+            connection.exec_driver_sql("SELECT 1")
+    reader.dispose()
     assert not is_read_only(postgresql)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from sqlalchemy import URL, Connection, Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from migkit.dialects.guarding import PROGRAM, Closed, Guarding, IndexProblem, Opened, Session, SessionState, first_words
@@ -107,8 +107,8 @@ class GuardingPostgreSQL(Guarding):
             try:
                 ended, stayed = _end_older(connection, patience, terminate)
             except BaseException:
-                # Ctrl-C while sessions are waited for.
-                with suppress(DBAPIError):
+                # Ctrl-C while sessions are waited for; a lost connection is seen to by who called.
+                with suppress(SQLAlchemyError):
                     _set(connection, setting)
                 raise
             if stayed:
@@ -128,10 +128,15 @@ class GuardingPostgreSQL(Guarding):
         with _administering(engine) as connection:
             was_closed = self.is_read_only(connection)
             _set(connection, setting)
-            if not was_closed or setting == "on":
-                return Opened()
-            ended, stayed = _end_older(connection, patience, terminate)
-        return Opened(ended, len(stayed))
+        if not was_closed or setting == "on":
+            return Opened()
+        try:
+            return _end_readers(engine, patience, terminate)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            # It is open already; who was not ended yet would go on being read-only.
+            return _end_readers(engine, patience, terminate)
 
     def writing_url(self, url: URL, program: str) -> URL:
         """Let sessions begin with a default_transaction_read_only of their own."""
@@ -201,8 +206,8 @@ def _administering(engine: Engine) -> Iterator[Connection]:
                 ) from error
             raise
         finally:
-            # The session goes back to a pool.
-            with suppress(DBAPIError):
+            # The session goes back to a pool, unless it was lost.
+            with suppress(SQLAlchemyError):
                 execute(connection, f"RESET {_SETTING}")
 
 
@@ -210,6 +215,12 @@ def _set(connection: Connection, setting: str) -> None:
     name = quote(str(execute(connection, "SELECT pg_catalog.current_database()").scalar()))
     to = f"SET {_SETTING} = {literal(setting)}" if setting != _UNSET else f"RESET {_SETTING}"
     execute(connection, f"ALTER DATABASE {name} {to}")
+
+
+def _end_readers(engine: Engine, patience: float, terminate: bool) -> Opened:
+    with _administering(engine) as connection:
+        ended, stayed = _end_older(connection, patience, terminate)
+    return Opened(ended, len(stayed))
 
 
 def _end_older(connection: Connection, patience: float, terminate: bool) -> tuple[int, list[int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from migkit.dialects.guarding import Closed
+from migkit.dialects.guarding import Closed, Opened
 from migkit.display.units import plural
 from migkit.errors import ConnectionFailed, MigkitError
 from migkit.recovery.read_only import ReadOnly, close_to_writers, is_read_only
@@ -109,13 +109,21 @@ class Window:
             return
 
         def work(learned: dict[str, Any]) -> None:
-            opened = held.open()
+            opened = self._opened(held)
             if opened.stayed:
                 stayed = plural(opened.stayed, "session")
                 learned["detail"] = f"{stayed} opened meanwhile stay read-only until they connect anew"
 
         self._record.step(OPEN, "Open to writers again", work, required=False)
         self.held, self.were_let_in = None, True
+
+    def _opened(self, held: ReadOnly) -> Opened:
+        """Open; once more if that failed, because a connection that is lost here would cost the whole deploy."""
+        try:
+            return held.open()
+        except MigkitError:
+            wait_for_server(self._record)
+            return held.open()
 
     def stop_jobs(self) -> None:
         """Run the hooks that stop jobs."""
