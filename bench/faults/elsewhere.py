@@ -114,6 +114,8 @@ _HASTE, _DURABLE = "--innodb-flush-log-at-trx-commit=0", "--innodb-flush-log-at-
 def _make_durable(injector: Injector, server: Any) -> None:
     """Servers for tests are in haste: they call committed what a crash loses."""
     if injector.subject.engine == "postgresql":
+        with injector.subject.admin() as connection:
+            connection.exec_driver_sql("ALTER ROLE CURRENT_USER SET synchronous_commit = on")
         return
     old = server.process.popen
     assert _HASTE in old.args
