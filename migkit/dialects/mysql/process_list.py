@@ -40,6 +40,8 @@ _PROCESSES = """
 SELECT ID, IFNULL(DB, '') = DATABASE(), COMMAND, IFNULL(STATE, ''), IFNULL(INFO, ''), {progress}
   FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID()
 """
+# Answered from memory, at a tenth of the price of the table above, without ages and stages.
+_SHORTER = "SHOW FULL PROCESSLIST"
 _PROGRESS, _NO_PROGRESS = "STAGE, MAX_STAGE, PROGRESS, TIME_MS / 1000", "0, 0, 0, NULL"
 _REMEMBERED_SESSIONS = 10_000
 _METADATA_WAIT = re.compile(r"Waiting for (?:table metadata|stored \w+ metadata|schema metadata|table level) lock")
@@ -96,6 +98,7 @@ class ProcessListEye(Eye):
         super().__init__()
         self._read = Reader(connection)
         self._session = session
+        ((self._own, self._database),) = self._read("SELECT CONNECTION_ID(), DATABASE()")
         self._processes_query = _PROCESSES.format(progress=_PROGRESS if mariadb else _NO_PROGRESS)
         self._metadata_query = self._metadata_source(connection)
         self.source = {METADATA_LOCKS: "performance_schema.metadata_locks", _PLUGIN: "METADATA_LOCK_INFO"}.get(
@@ -188,6 +191,24 @@ class ProcessListEye(Eye):
         return f"idle after: {query}" if query else "idle in a transaction"
 
     def _processes(self) -> dict[int, _Process]:
+        """Return the other sessions; ages and stages only where somebody changes the schema, waits, or holds locks."""
+        if self._metadata_query is None:
+            found = self._listed()
+            if not any(one.working and (one.waits_for_metadata or _changes_schema(one.query)) for one in found):
+                return {one.session: one for one in found}
+        return self._described()
+
+    def _listed(self) -> list[_Process]:
+        found = []
+        for number, _, _, database, doing, _, state, query, *_ in self._read(_SHORTER):
+            if int(number) != self._own:
+                is_here = database == self._database
+                found.append(
+                    _Process(int(number), is_here, doing == "Query", state or "", query or "", 0, 0, 0.0, None)
+                )
+        return found
+
+    def _described(self) -> dict[int, _Process]:
         found = {}
         for row in self._read(self._processes_query):
             session, stage, stages, percent = int(row[0]), int(row[5]), int(row[6]), float(row[7])
