@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import URL, Engine
@@ -11,6 +13,7 @@ from migkit.config import Config
 from migkit.database import Database
 from migkit.errors import ConfigError, ProtectedDatabase
 from migkit.migration.migration import Migration
+from migkit.recovery.journal import owner
 
 AnyDatabase = str | URL | Engine | Database
 AnyMigration = str | Path | Migration
@@ -62,3 +65,28 @@ def require_confirmation(db: Database, confirm: str | None) -> None:
             f"{db.name} is protected",
             next_step=f'Confirm with --yes-production {db.name}, or confirm="{db.name}" in Python.',
         )
+
+
+@contextmanager
+def to_oneself(db: Database, confirm: str | None, doing: str) -> Iterator[None]:
+    """Keep everybody else from deploying to a database that is replaced, which has to be confirmed if it is protected.
+
+    Parameters
+    ----------
+    db : Database
+        The database.
+    confirm : str or None
+        Its name, if it is protected.
+    doing : str
+        What others are told.
+
+    Raises
+    ------
+    ProtectedDatabase
+        If the database is protected and `confirm` is not its name.
+    DeployRunning
+        If somebody deploys to it, or replaces it.
+    """
+    require_confirmation(db, confirm)
+    with db.dialect.deploy_lock(db.engine, f"{owner()}, {doing},"):
+        yield

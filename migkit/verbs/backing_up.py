@@ -16,12 +16,11 @@ from migkit.progress import Progress
 from migkit.recovery import backups as making
 from migkit.recovery import catalogue, listing, pruning, restoring, verification
 from migkit.recovery.backup import Backup
-from migkit.recovery.journal import owner
 from migkit.recovery.listing import BackupList
 from migkit.recovery.pruning import Pruned
 from migkit.recovery.restoring import Restoration
 from migkit.recovery.verification import BackupCheck
-from migkit.verbs.arguments import AnyDatabase, backup_directory, require_confirmation
+from migkit.verbs.arguments import AnyDatabase, backup_directory, to_oneself
 
 
 def backup(
@@ -197,11 +196,10 @@ def restore(
     place, shown = backup_directory(directory, config), progress or default_progress()
     found = catalogue.find_backup(place, backup)
     try:
-        with reached(_origin(found, config) if db is None else db, config=config) as database:
-            require_confirmation(database, confirm)
+        target = reached(_origin(found, config) if db is None else db, config=config)
+        with target as database, to_oneself(database, confirm, "restoring a backup"):
             restore_here = partial(restoring.restore_backup, found, database, directory=place, progress=shown)
-            with database.dialect.deploy_lock(database.engine, f"{owner()}, restoring a backup,"):
-                return restore_here(terminate=terminate, patience=patience, keep_old_days=keep_old)
+            return restore_here(terminate=terminate, patience=patience, keep_old_days=keep_old)
     finally:
         shown.close()
 

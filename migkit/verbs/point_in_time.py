@@ -10,9 +10,8 @@ from migkit.database import Database, reached
 from migkit.display.progress import default_progress
 from migkit.progress import Progress
 from migkit.recovery import pitr, pitr_recovery
-from migkit.recovery.journal import owner
 from migkit.recovery.pitr_results import Moment, PitrChange, PitrStatus, Recovered
-from migkit.verbs.arguments import AnyDatabase, backup_directory, require_confirmation
+from migkit.verbs.arguments import AnyDatabase, backup_directory, to_oneself
 
 
 def timestamp(db: AnyDatabase, *, directory: str | Path | None = None, progress: Progress | None = None) -> Moment:
@@ -82,7 +81,7 @@ def rollback_to(
     confirm : str, optional
         The name of the database, if it is protected.
     progress : Progress, optional
-        Where to tell how far it is.
+        Told how far it is.
 
     Returns
     -------
@@ -100,20 +99,17 @@ def rollback_to(
     DeployRunning
         If somebody deploys to the database, or restores it.
     """
-    config = load_config()
-    wanted = _moment(moment)
-    with reached(db, config=config) as database:
-        require_confirmation(database, confirm)
-        with database.dialect.deploy_lock(database.engine, f"{owner()}, returning to a moment,"):
-            return pitr_recovery.recover_to(
-                database,
-                wanted,
-                backup_directory(directory, config),
-                terminate=terminate,
-                patience=patience,
-                keep_old_days=keep_old,
-                progress=progress or default_progress(),
-            )
+    config, wanted = load_config(), _moment(moment)
+    with reached(db, config=config) as database, to_oneself(database, confirm, "returning to a moment"):
+        return pitr_recovery.recover_to(
+            database,
+            wanted,
+            backup_directory(directory, config),
+            terminate=terminate,
+            patience=patience,
+            keep_old_days=keep_old,
+            progress=progress or default_progress(),
+        )
 
 
 def _moment(moment: str | datetime | Moment) -> datetime:

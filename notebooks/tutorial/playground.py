@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pandas as pd
+from sqlalchemy import create_engine, make_url
 
 import migkit as mk
 from migkit import embedded
@@ -27,7 +28,8 @@ def open_shop(page: str, engine: str, *, scale: float = 0.02) -> mk.Database:
     page : str
         The page; its folder is ``work/PAGE``, made anew.
     engine : str
-        ``postgresql`` (the private server) or ``sqlite`` (a file).
+        ``postgresql`` (the private server), ``sqlite`` (a file), or the URL of a MySQL or MariaDB server whose account
+        may create databases.
     scale : float
         Size of the shop; 1.0 is 200,000 users and 500,000 orders.
 
@@ -52,6 +54,9 @@ def empty_database(page: str, engine: str) -> mk.Database:
         file = folder / "shop.db"
         file.touch()
         url = f"sqlite:///{file.as_posix()}"
+    elif "://" in engine:
+        _on_server(engine, f"CREATE DATABASE {_name(page)}")
+        url = make_url(engine).set(database=_name(page)).render_as_string(hide_password=False)
     else:
         server = embedded.server_url()
         url = dialect_for(server).create_scratch(server, _name(page)).render_as_string(hide_password=False)
@@ -67,8 +72,42 @@ def drop_shop(page: str, engine: str) -> None:
     elif engine == "postgresql":
         server = embedded.server_url()
         dialect_for(server).drop_scratch(server.set(database=_name(page)))
+    elif engine.startswith(("mysql", "mariadb")):
+        _on_server(engine, f"DROP DATABASE IF EXISTS {_name(page)}")
     else:
-        raise ValueError(f"The tutorial is written for postgresql and sqlite, not for {engine!r}.")
+        raise ValueError(
+            f"The tutorial is written for postgresql, sqlite, or the URL of a MySQL server, not {engine!r}."
+        )
+
+
+def million_users(db: mk.Database) -> None:
+    """Fill a table ``users``; a file is set up as web applications do, so that readers go on while somebody writes."""
+    users = 1_000_000
+    counting = f"WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {users})"
+    setting, rows = {
+        "PostgreSQL": ("", f"SELECT n, 'User' || n || '@Example.com' FROM generate_series(1, {users}) AS n"),
+        "SQLite": ("PRAGMA journal_mode = WAL", f"{counting} SELECT n, 'User' || n || '@Example.com' FROM numbers"),
+        "MySQL": (
+            f"SET SESSION cte_max_recursion_depth = {users}",
+            f"{counting} SELECT n, CONCAT('User', n, '@Example.com') FROM numbers",
+        ),
+        "MariaDB": (
+            f"SET SESSION max_recursive_iterations = {users}",
+            f"{counting} SELECT n, CONCAT('User', n, '@Example.com') FROM numbers",
+        ),
+    }[db.dialect.label]
+    table = "users (id integer PRIMARY KEY, email varchar(255) NOT NULL, visits integer NOT NULL DEFAULT 0)"
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for statement in (setting, f"CREATE TABLE {table}", f"INSERT INTO users (id, email) {rows}"):
+            if statement:
+                connection.exec_driver_sql(statement)
+
+
+def _on_server(url: str, statement: str) -> None:
+    server = create_engine(make_url(url)._replace(database=None))
+    with server.connect() as connection:
+        connection.exec_driver_sql(statement)
+    server.dispose()
 
 
 def _name(page: str) -> str:

@@ -66,6 +66,7 @@ def test_what_a_killed_process_left_is_dropped(db: Database, home: sa.URL | None
     assert left not in told(db, tmp_path)
 
 
+@pytest.mark.slow
 def test_what_a_living_process_uses_stays(db: Database, tmp_path: Path) -> None:
     execute(db, "CREATE TABLE t (id integer PRIMARY KEY)")
     with clone(db, progress=SILENT) as copy:
@@ -74,6 +75,7 @@ def test_what_a_living_process_uses_stays(db: Database, tmp_path: Path) -> None:
             assert connection.execute(sa.text("SELECT count(*) FROM t")).scalar() == 0
 
 
+@pytest.mark.slow
 def test_what_unfinished_work_needs_stays(db: Database, home: sa.URL | None, left: str, tmp_path: Path) -> None:
     with StepJournal.create(tmp_path / "one", kind="restore", database="x", place="y", staged=left):
         assert left not in told(db, tmp_path)

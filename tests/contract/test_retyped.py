@@ -135,6 +135,7 @@ def test_what_is_lost(berlin: Database, tmp_path: Path) -> None:
     assert not trial.passed
 
 
+@pytest.mark.slow
 @pytest.mark.excused("sqlite", why=WHY_NOT_SQLITE)
 def test_beside_rows_that_went(berlin: Database, tmp_path: Path) -> None:
     declared, values, then = _of(KEPT, berlin)[0]
@@ -148,6 +149,7 @@ def test_beside_rows_that_went(berlin: Database, tmp_path: Path) -> None:
     assert trial.comparison.tables["content"].tolist() == ["rows removed"]
 
 
+@pytest.mark.slow
 @pytest.mark.excused("sqlite", why=WHY_NOT_SQLITE)
 def test_states_that_read_a_column_in_two_forms_are_not_called_changed(berlin: Database) -> None:
     declared, values, then = _of(KEPT, berlin)[3]

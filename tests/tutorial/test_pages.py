@@ -18,6 +18,7 @@ from migkit.cli.tutorial import FIRST_PAGE, copy_pages, pages
 from migkit.dialects import dialect_for
 from migkit.errors import ReportFailed
 from migkit.report.kernel import execute
+from tests.conftest import MakeDatabase
 from tests.source import ROOT
 
 FOLDER = ROOT / "notebooks" / "tutorial"
@@ -105,6 +106,15 @@ def test_pages_run_from_top_to_bottom(engine: str, name: str, tmp_path: Path) ->
     assert any("text/html" in output.get("data", {}) for output in shown), "results draw themselves"
     made = {path.name for path in tmp_path.iterdir()} - {page.name for page in pages()}
     assert made <= {"work", "__pycache__"}, "a page writes into its own folder only"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["mysql", "mariadb"])
+def test_a_million_users_on_a_server(engine: str, make_database: MakeDatabase, tmp_path: Path) -> None:
+    copy_pages(tmp_path)
+    url = make_database(engine).engine.url.render_as_string(hide_password=False)
+    executed = execute(tmp_path / "03_under_load.ipynb", {"engine": url}, tmp_path)
+    assert any("text/html" in output.get("data", {}) for cell in executed.cells for output in cell.get("outputs", []))
 
 
 def test_a_page_that_finds_something_else_fails(tmp_path: Path) -> None:

@@ -98,6 +98,7 @@ def test_people_get_mail(sqlite: Database, tmp_path: Path, mailbox: tuple[str, l
     assert "deployed" in mail
 
 
+@pytest.mark.slow
 def test_people_are_told_of_what_was_recovered(sqlite: Database, tmp_path: Path, receiver: tuple[str, Heard]) -> None:
     url, heard = receiver
     killed(shop(sqlite), tmp_path, GOOD, "worked", "run")
