@@ -117,6 +117,7 @@ def test_what_is_kept(berlin: Database, key: bool) -> None:
     assert comparison.passed, comparison.errors
 
 
+@pytest.mark.slow
 @pytest.mark.excused("sqlite", why=WHY_NOT_SQLITE)
 def test_what_is_lost(berlin: Database, tmp_path: Path) -> None:
     cases = {f"t{number}": case for number, case in enumerate(_of(LOST, berlin))}
