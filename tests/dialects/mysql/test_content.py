@@ -106,6 +106,8 @@ def test_values_that_bite_are_told_apart_and_nothing_else_changes(db: Database, 
     for column, one, other in PAIRS:
         run(f"UPDATE v SET {column} = {one} WHERE id = 1", mode="")
         before = fingerprints(db)
+        # MySQL takes 1 and 1.0 in a JSON value for equal, and writes nothing for an update from the one to the other.
+        run(f"UPDATE v SET {column} = NULL WHERE id = 1", mode="")
         run(f"UPDATE v SET {column} = {other} WHERE id = 1", mode="")
         after = fingerprints(db)
         changed = {name for name, digest in after.items() if before[name] != digest}
