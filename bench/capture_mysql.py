@@ -11,11 +11,9 @@ from sqlalchemy import text
 
 import migkit
 from bench.capture_postgresql import _best
-from bench.servers import private_servers
+from bench.servers import measure_each
 from migkit.database import Database
 from migkit.progress import SILENT
-from tests.servers import Unavailable
-from tests.servers.registry import unique_name
 
 ROWS = 1_000_000
 MAX_SLOWER_THAN_CHECKSUM = 2.0
@@ -38,17 +36,7 @@ SELECT i, i * 7919 % 200000, i % 100000 / 100, CASE WHEN i % 7 > 0 THEN REPEAT(M
 
 def main() -> bool:
     """Measure, print, and tell whether every bar was reached."""
-    reached = True
-    with private_servers() as servers:
-        for engine in _DEPTH:
-            try:
-                server = servers[engine]
-            except Unavailable as reason:
-                print(f"  {engine}: not measured, {reason}")
-                continue
-            with migkit.connect(server.create(unique_name())) as database:
-                reached = _measure(engine, database) and reached
-    return reached
+    return measure_each(_DEPTH, _measure)
 
 
 def _measure(engine: str, database: Database) -> bool:

@@ -6,11 +6,9 @@ import sys
 import time
 
 import migkit
-from bench.servers import private_servers
+from bench.servers import measure_each
 from migkit.database import Database
 from migkit.progress import SILENT
-from tests.servers import Unavailable
-from tests.servers.registry import unique_name
 
 ENGINES = ("sqlite", "postgresql", "mysql", "mariadb")
 TABLES = 5_000
@@ -21,17 +19,7 @@ _TABLE = "CREATE TABLE t{0} (id integer PRIMARY KEY, name varchar(40) NOT NULL, 
 
 def main() -> bool:
     """Measure, print, and tell whether every bar was reached."""
-    reached = True
-    with private_servers() as servers:
-        for engine in ENGINES:
-            try:
-                server = servers[engine]
-            except Unavailable as reason:
-                print(f"  {engine}: not measured, {reason}")
-                continue
-            with migkit.connect(server.create(unique_name())) as database:
-                reached = _measure(engine, database) and reached
-    return reached
+    return measure_each(ENGINES, _measure)
 
 
 def _measure(engine: str, database: Database) -> bool:

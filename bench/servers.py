@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from tests.servers import Servers
+from migkit.database import Database, connect
+from tests.servers import Servers, Unavailable
 from tests.servers.process import private_folder
+from tests.servers.registry import unique_name
 
 
 @contextmanager
@@ -27,3 +29,18 @@ def private_servers() -> Iterator[Servers]:
             del os.environ["MIGKIT_HOME"]
         else:
             os.environ["MIGKIT_HOME"] = earlier
+
+
+def measure_each(engines: Iterable[str], measure: Callable[[str, Database], bool]) -> bool:
+    """Measure on a fresh database of each engine that can be had here; tell whether every bar was reached."""
+    reached = True
+    with private_servers() as servers:
+        for engine in engines:
+            try:
+                server = servers[engine]
+            except Unavailable as reason:
+                print(f"  {engine}: not measured, {reason}")
+                continue
+            with connect(server.create(unique_name())) as database:
+                reached = measure(engine, database) and reached
+    return reached

@@ -51,10 +51,11 @@ def owner_of(name: str) -> Owner:
     if told is None or told[1] != _machine():
         return Owner.UNKNOWN
     pid = int(told[2])
-    return Owner.ALIVE if _is_alive(pid) and _birth(pid) == told[3] else Owner.GONE
+    return Owner.ALIVE if is_alive(pid) and _birth(pid) == told[3] else Owner.GONE
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Tell whether a process of this number lives on this machine, whoever's it is."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

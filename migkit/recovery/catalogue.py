@@ -15,6 +15,7 @@ from typing import Any
 
 from migkit.database import Database
 from migkit.errors import BackupInvalid, MigkitError
+from migkit.ownership import is_alive
 from migkit.recovery.backup import FORMAT, MANIFEST, Backup
 from migkit.recovery.sealing import read_status, write_status
 from migkit.storage import read_json, told_where
@@ -321,16 +322,6 @@ def _sweep(directory: Path) -> Iterator[str]:
     """Remove the folders of backups whose process did not live to finish them."""
     for folder in sorted(directory.glob(f"{PARTIAL_PREFIX}*")):
         owner, _, name = folder.name.removeprefix(PARTIAL_PREFIX).partition("-")
-        if owner.isdigit() and not _is_alive(int(owner)):
+        if owner.isdigit() and not is_alive(int(owner)):
             shutil.rmtree(folder, ignore_errors=True)
             yield name
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

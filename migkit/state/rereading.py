@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 from migkit.dialects.base import Dialect, TableContent
 from migkit.framing import plain
@@ -56,26 +57,32 @@ class _Earlier:
     def __init__(self, like: State) -> None:
         cells = (plain(like.columns[name]) for name in ("schema", "table", "column", "read_as"))
         self.forms = {(schema, table, column): form for schema, table, column, form in zip(*cells, strict=True)}
-        self.digests = table_digests(like)
+        self._like = like
         heads = (plain(like.tables[name]) for name in ("schema", "table", "row_fingerprint"))
         self.row_sums = {(schema, table): text for schema, table, text in zip(*heads, strict=True)}
+
+    @cached_property
+    def digests(self) -> dict[TableName, TableDigest]:
+        """The digests by table; arranging them takes a while, and few captures need them."""
+        return table_digests(self._like)
 
 
 def _other(
     dialect: Dialect, earlier: _Earlier, name: TableName, totals: ContentTotals, tried: int
 ) -> TableContent | None:
     """Return what to read in the next other form; ``None`` if there is none left that was not tried."""
-    content, was = totals.content, earlier.digests.get(name)
-    if was is None or was.key != content.key:
-        return None
-    forms = {}
+    content, forms = totals.content, {}
     for column, form in content.columns:
         before = earlier.forms.get((*name, column))
-        if before is None or before == form or column in content.key or _agrees(was, totals, column):
-            continue
-        others = dialect.other_forms(before, form)
+        others = dialect.other_forms(before, form) if before not in (None, form) and column not in content.key else ()
         if tried < len(others):
             forms[column] = others[tried]
+    if not forms:
+        return None
+    was = earlier.digests.get(name)
+    if was is None or was.key != content.key:
+        return None
+    forms = {column: form for column, form in forms.items() if not _agrees(was, totals, column)}
     if not forms:
         return None
     # Rows without a key are told apart by all of their columns.

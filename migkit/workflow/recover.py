@@ -26,7 +26,7 @@ from migkit.recovery.journal import JournalReading, StepJournal
 from migkit.recovery.journal_reading import read_journal
 from migkit.recovery.pitr_recovery import recover_pitr
 from migkit.recovery.restoring import recover_restore
-from migkit.redaction import MASK
+from migkit.redaction import MASK, redact
 from migkit.workflow.deployment.options import DeployOptions
 from migkit.workflow.deployment.resuming import resume_deploy
 
@@ -135,12 +135,16 @@ def _leftovers(db: Database | None, roots: tuple[Path, ...], progress: Progress)
                 yield row | {"outcome": "failed", "told": left.trouble}
             else:
                 yield row | {"outcome": "done", "told": f"its process was killed; dropped from {left.place}"}
+    except (MigkitError, SQLAlchemyError, OSError) as error:
+        # What was recovered is to be told all the same.
+        row = {"kind": _SCRATCH, "database": "", "journal": "scratch databases", "outcome": "left alone"}
+        yield row | {"told": f"what killed processes left could not be looked for: {redact(str(error))}"}
     finally:
         progress.close()
 
 
 def _subject(row: Row) -> str:
-    return f"{row['kind']}{' ' if row['kind'] == _SCRATCH else ' on '}{row['database']}"
+    return f"{row['kind']}{' ' if row['kind'] == _SCRATCH else ' on '}{row['database']}".strip()
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from migkit import clone, embedded
 from migkit.config import Config
 from migkit.database import Database
+from migkit.errors import ConnectionFailed
 from migkit.ownership import Owner, owner_of, scratch_name
 from migkit.progress import SILENT
 from migkit.recovery.journal import StepJournal
@@ -100,3 +101,16 @@ def test_an_unknown_one_is_told_and_left_alone(sqlite: Database, tmp_path: Path)
         assert told(sqlite, tmp_path) == {"migkit_scratch_0123456789ab": "left alone"}
     finally:
         sqlite.dialect.drop_scratch(url)
+
+
+def test_a_server_that_cannot_be_looked_at_costs_nothing_else(
+    sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> bool:
+        raise ConnectionFailed("The embedded PostgreSQL did not start")
+
+    monkeypatch.setattr(embedded, "is_set_up", broken)
+    found = recover(Config(), roots=(tmp_path,), db=sqlite, progress=SILENT)
+    assert found.passed
+    assert found.work["outcome"].tolist() == ["left alone"]
+    assert "did not start" in repr(found)
