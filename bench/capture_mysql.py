@@ -27,7 +27,7 @@ _BUILD = (
 )""",
     f"""INSERT INTO measured
 WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ROWS})
-SELECT i, i * 7919 % 200000, i % 100000 / 100, CASE WHEN i % 7 > 0 THEN REPEAT(MD5(i), 1 + i % 2) END,
+SELECT i, i * 7919 % 200000, i % 100000 / 100, CASE WHEN i % 7 > 0 THEN REPEAT(LEFT(SHA2(i, 256), 32), 1 + i % 2) END,
        TIMESTAMPADD(SECOND, i * 37, '2020-01-01'), i % 3 = 0, i * 48271 % 2147483647 * 65537
   FROM n""",
     "ANALYZE TABLE measured",
