@@ -73,10 +73,14 @@ class TableFact:
         return self.pair.after["rows"] if self.pair.after else None
 
     @property
-    def rows_diff(self) -> int:
-        """Rows after minus rows before; partitions count through their table."""
-        row = self.pair.after or self.pair.before or {}
-        return 0 if row.get("kind") == "partition" else (self.rows_after or 0) - (self.rows_before or 0)
+    def rows_diff(self) -> int | None:
+        """Rows after minus rows before; partitions count through their table. ``None`` if one side was not counted."""
+        sides = [row for row in (self.pair.before, self.pair.after) if row]
+        if sides[-1].get("kind") == "partition":
+            return 0
+        if any(row["rows"] is None for row in sides):
+            return None
+        return (self.rows_after or 0) - (self.rows_before or 0)
 
     @property
     def detail(self) -> str | None:

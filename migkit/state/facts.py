@@ -59,7 +59,7 @@ class ComparisonFacts:
         return (
             not self.elsewhere
             and self.same_schema
-            and all(fact.rows_diff == 0 and fact.content == "intact" for fact in self.tables)
+            and all(not fact.rows_diff and fact.content == "intact" for fact in self.tables)
             and all(fact.content == "intact" for fact in self.columns)
             and all(fact.before == fact.after for fact in self.orphans)
         )

@@ -106,7 +106,7 @@ def _rows_lost(facts: ComparisonFacts, fact: TableFact, label: str, declared: De
     if fact.change == "added" or (fact.pair.after or {}).get("kind") == "partition":
         return
     proven = facts.proven.get(fact.name)
-    removed = max(0, -fact.rows_diff)
+    removed = max(0, -(fact.rows_diff or 0))
     if proven is not None and fact.pair.before and fact.pair.before["key"]:
         removed = max(removed, proven.removed)
     if removed and not declared.covers("delete_rows", label):
