@@ -91,9 +91,10 @@ def copy_rows(source: Connection, target: Connection, table: str, columns: Seque
         with _raw_rows(source, f"SELECT {asked} FROM {quote(table)}") as cursor:
             for batch in _batches(cursor, encoders):
                 writer.query(head + b",".join(batch))
+                # Where GTIDs are kept, a transaction may not write to a table whose engine knows none (MyISAM) as well.
+                writer.commit()
     except writer.Error as error:
         raise CloneFailed(f"The rows of {table} cannot be copied: {explain_error(error)}", where=table) from error
-    target.commit()
 
 
 def _batches(cursor: Any, encoders: Sequence[Encoder]) -> Iterator[list[bytes]]:

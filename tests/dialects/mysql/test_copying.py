@@ -50,6 +50,20 @@ def test_every_value_survives(db: Database, run: Run, copied: Callable[[], Datab
     assert compare(capture(db), capture(copied())).identical
 
 
+def test_a_table_whose_engine_knows_no_transactions(db: Database, run: Run, copied: Callable[[], Database]) -> None:
+    run(
+        "CREATE TABLE t (id INT PRIMARY KEY)",
+        "CREATE TABLE u (id INT PRIMARY KEY)",
+        "INSERT INTO t VALUES (1)",
+        "INSERT INTO u VALUES (1)",
+        "CREATE TABLE v (id INT PRIMARY KEY AUTO_INCREMENT, body VARCHAR(1000)) ENGINE = MyISAM",
+        "INSERT INTO v (body) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50)"
+        " SELECT REPEAT('x', 1000) FROM n AS a, n AS b",
+    )
+    with copied().engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT COUNT(*) FROM v").scalar() == 2500
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names(db: Database, run: Run, copied: Callable[[], Database], name: str) -> None:
     q = db.dialect.quote(name)
