@@ -14,10 +14,11 @@ CREATE TABLE kinds (
     c_time TIME(6), c_span TIME, c_year YEAR, c_enum ENUM ('new', 'paid', 'gone'), c_set SET ('a', 'b', 'c'), c_json JSON, c_point POINT, c_shape GEOMETRY,
     c_hidden INT DEFAULT 5 INVISIBLE, c_generated INT GENERATED ALWAYS AS (c_int * 2) STORED, c_virtual VARCHAR(250) GENERATED ALWAYS AS (CONCAT(c_int, '!')) VIRTUAL
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+-- mariadb-dump writes a FLOAT with six digits: values with more of them do not come back from a dump.
 INSERT INTO kinds (id, c_tiny, c_utiny, c_bool, c_small, c_medium, c_int, c_padded, c_big, c_ubig, c_decimal, c_whole, c_float, c_double, c_zero, c_bit, c_char,
                    c_varchar, c_folded, c_latin, c_text, c_long, c_null, c_accent, c_emoji, c_binary, c_varbinary, c_blob, c_date, c_datetime, c_second, c_stamp,
                    c_time, c_span, c_year, c_enum, c_set, c_json, c_point, c_shape, c_hidden)
-SELECT i, i % 100 + 1, i % 200, i % 2, i % 1000 + 1, i * 2, i * 3 + 1, i, 9007199254740992 + i, 18446744073709551000 - i, i * 1.5 + 0.125, i, i * 0.25 + 0.5,
+SELECT i, i % 100 + 1, i % 200, i % 2, i % 1000 + 1, i * 2, i * 3 + 1, i, 9007199254740992 + i, 18446744073709551000 - i, i * 1.5 + 0.125, i, i % 1000 * 0.25 + 0.5,
        i / 7e0 + 1, 0, i % 200, CONCAT('char ', i), CONCAT('Word ', i), CONCAT('Fold ', i), CONCAT('größe ', i), CONCAT('Text ', i), CONCAT('Long ', i), NULL,
        CONCAT('café ', i), CONCAT('😀 ', i), 'bin', CONCAT('bytes', i), CONCAT('blob', i), DATE_ADD('2024-01-01', INTERVAL i % 300 DAY),
        DATE_ADD('2024-03-01 00:00:00.000001', INTERVAL i MINUTE), DATE_ADD('2024-03-01', INTERVAL i SECOND), DATE_ADD('2024-03-31 00:30:00.000001', INTERVAL i MINUTE),
