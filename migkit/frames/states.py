@@ -23,6 +23,9 @@ TABLES = FrameSpec(
         measure("key_max", "the largest value of an integer key", TEXT),
         measure("beyond", "rows with a larger key are digested apart: the key_max of the state captured like", TEXT),
         measure("row_fingerprint", "digest of whole rows, for tables without a key", TEXT),
+        measure(
+            "earlier_rows", "the same by the columns of the state captured like, where it had others, as JSON", TEXT
+        ),
         measure("sample", "which key segments were read, as JSON; missing where all rows were", TEXT),
         measure("rows_estimated", "the server's own estimate, where rows were not counted"),
     ),

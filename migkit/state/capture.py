@@ -26,6 +26,7 @@ from migkit.state.rereading import ReadAgain, read_as_before
 from migkit.state.sampling import Sample, sampled, unchecked
 from migkit.state.schema_digest import SchemaReading
 from migkit.state.snapshot import RowsMode, State, TableName
+from migkit.state.whole_rows import read_earlier_columns
 from migkit.stopping import LOOK_SECONDS, check
 
 Beside = Callable[[Connection], AbstractContextManager[None]]
@@ -123,6 +124,7 @@ def _capture(
         reading.run(sessions)
         if like is not None:
             read_as_before(dialect, reading.totals, like, reading.again(sessions))
+            read_earlier_columns(reading.totals, like, reading.again(sessions))
         _require_unreplaced(db, sessions[0])
     reading.unchecked += unchecked(samples, seed)
     return replace(_state(db, captured_at, schemas, catalog, reading, dump), rows=rows, seed=seed)
@@ -323,6 +325,7 @@ def _table_row(
         "sample": sample.text,
         "beyond": content.beyond,
         "row_fingerprint": None if content.key else digest(totals.row_sum),
+        "earlier_rows": totals.earlier_rows,
     }
 
 

@@ -42,6 +42,7 @@ class ContentTotals:
     segments: dict[tuple[int, bool], _Segment] = field(default_factory=dict)
     row_sum: int = 0
     partitions: dict[tuple[str, str], int] = field(default_factory=dict)
+    earlier_rows: str | None = None
 
     def add(self, reading: SegmentContent) -> None:
         """Add one reading."""

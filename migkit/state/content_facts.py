@@ -19,6 +19,7 @@ from migkit.state.segments import (
     compare_column,
     describe_segments,
 )
+from migkit.state.whole_rows import whole_rows
 
 
 @dataclass(frozen=True)
@@ -187,10 +188,9 @@ class ContentComparison:
         schema, table, column = pair.key
         before = self._old.tables[self._old_names.get((schema, table), (schema, table))]
         after = self._new.tables[schema, table]
-        old_columns = set(self._old.columns[before["schema"], before["table"]])
-        same_columns = renamed_from is None and old_columns == set(self._new.columns[schema, table])
+        rows = self._whole_rows((schema, table))
         intact = "retyped" if pair.difference("type") else "intact"
-        if same_columns and before["row_fingerprint"] == after["row_fingerprint"]:
+        if rows is not None and rows[0] == rows[1]:
             return intact
         proven = self.proven((schema, table))
         if proven is not None and not proven.removed:
@@ -198,7 +198,7 @@ class ContentComparison:
         old, new = (
             one.columns.get(name, {}) for one, name in zip(digests, (renamed_from or column, column), strict=True)
         )
-        if proven is not None or (same_columns and before["rows"] == after["rows"]):
+        if proven is not None or (rows is not None and before["rows"] == after["rows"]):
             # Rows went and others came, or as many went as were to go: this column's values are among the changed ones.
             replaced = proven is None or min(proven.added, proven.removed) > 0
             return "changed" if replaced and old != new else intact
@@ -249,7 +249,8 @@ class ContentComparison:
             if verdict in found:
                 return verdict
         proven = self.proven((pair.key[0], pair.key[1]))
-        if proven is None and self._rows_were_exchanged(pair, columns):
+        rows = self._whole_rows((pair.key[0], pair.key[1]))
+        if proven is None and rows is not None and rows[0] != rows[1]:
             return "changed"
         if proven is not None and proven.removed:
             return "rows replaced" if proven.added else "rows removed"
@@ -258,13 +259,8 @@ class ContentComparison:
             return "appended"
         return "appended" if (after or 0) > (before or 0) else "intact" if before == after else "rows removed"
 
-    def _rows_were_exchanged(self, pair: Pair, columns: list[ColumnFact]) -> bool:
-        """Compare whole rows of a table without a key, where the columns are the same."""
-        if pair.before is None or pair.after is None:
-            return False
-        old, new = pair.before["row_fingerprint"], pair.after["row_fingerprint"]
-        same_columns = all(fact.pair.before and fact.pair.after for fact in columns)
-        return old is not None and new is not None and old != new and same_columns
+    def _whole_rows(self, name: TableName) -> tuple[str, str] | None:
+        return whole_rows(self._old, self._new, self._renames, self._old_names.get(name, name), name)
 
     def _sample(self, contents: Contents, name: TableName) -> str | None:
         row = contents.tables.get(name)

@@ -127,7 +127,7 @@ def _column_changed(facts: ComparisonFacts, table: TableFact) -> bool:
 
 def _columns(facts: ComparisonFacts, declared: Declarations) -> Iterator[Finding]:
     gone = {fact.name for fact in facts.tables if fact.change == "removed"}
-    tables = {fact.name for fact in facts.tables}
+    tables = {fact.name: fact for fact in facts.tables}
     for fact in facts.columns:
         if fact.table in gone or fact.table not in tables:
             continue
@@ -139,11 +139,13 @@ def _columns(facts: ComparisonFacts, declared: Declarations) -> Iterator[Finding
         if fact.renamed_from:
             old = f"{facts.label(fact.table)}.{fact.renamed_from}"
             yield rules.RENAMED.finding(where, f"Column {old} was renamed to {fact.column}")
-        yield from _column_content(fact, where, facts.label(fact.table), declared)
+        yield from _column_content(fact, where, facts.label(fact.table), tables[fact.table], declared)
         yield from _column_definition(fact, where)
 
 
-def _column_content(fact: ColumnFact, where: str, table: str, declared: Declarations) -> Iterator[Finding]:
+def _column_content(
+    fact: ColumnFact, where: str, table: str, of: TableFact, declared: Declarations
+) -> Iterator[Finding]:
     place = f" ({fact.where})" if fact.where else ""
     place += f", such as {', '.join(fact.sample_keys)}" if fact.sample_keys else ""
     any_column = f"{table}.*"
@@ -158,9 +160,10 @@ def _column_content(fact: ColumnFact, where: str, table: str, declared: Declarat
             by = f" with {type_change}" if type_change else ""
             yield rule.finding(where, f"{how_many}{where} changed{by}{place}".strip())
     elif fact.content == "unproven" and not declared.covers("change_data", where, any_column):
-        yield rules.CONTENT_UNPROVEN.finding(
-            where, f"Rows came or went among those of {where}; the others were not compared{place}"
-        )
+        came = f"Rows came or went among those of {where}; the others were not compared{place}"
+        # Rows without a key are told apart by all of their columns.
+        others = f"{where} was not compared: {table} has no key, and other columns than before"
+        yield rules.CONTENT_UNPROVEN.finding(where, came if of.rows_diff else others)
     elif fact.content == "not compared":
         yield rules.NOT_COMPARED.finding(where, f"The content of {where} was not compared")
     elif fact.content == "retyped":

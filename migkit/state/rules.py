@@ -53,8 +53,9 @@ CONTENT_UNPROVEN = Rule(
     "content-unproven",
     "error",
     "Rows were added or removed among existing ones, and the others were not compared one by one.",
-    "The digests of those key ranges differ, and cannot tell new rows from damaged ones.",
-    "Rehearse on a clone, where rows are compared one by one, or declare change_data:TABLE.COLUMN.",
+    "The digests of those key ranges, or of rows without a key, differ, and cannot tell new rows from damaged ones.",
+    "Capture like the state before, or rehearse on a clone, where rows are compared one by one, or declare"
+    " change_data:TABLE.COLUMN.",
     bad="comparing two saved states of a table that rows were inserted into",
     good="mk.rehearse(migration, db)",
 )

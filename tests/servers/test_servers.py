@@ -16,7 +16,7 @@ from sqlalchemy import text
 from migkit.database import Database
 from tests.servers import Servers
 from tests.servers.chinook import Chinook
-from tests.servers.process import _is_alive, _sweep
+from tests.servers.process import _sweep
 from tests.servers.registry import unique_name
 from tests.source import ROOT
 
@@ -70,7 +70,7 @@ def test_a_server_dies_with_the_session_that_started_it(tmp_path: Path) -> None:
     session = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=ROOT)
     assert session.stdout is not None
     server = int(session.stdout.readline())
-    # A server is started through a program that first asks for the signal: until the server itself runs, it may not have.
+    # A program asks for the signal first, and then becomes the server: until it has, it may not have asked.
     _wait_until(lambda: Path(f"/proc/{server}/comm").read_text() == "sleep\n")
     session.send_signal(signal.SIGKILL)
     session.communicate()

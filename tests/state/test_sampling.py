@@ -130,7 +130,9 @@ def test_an_estimate_reads_no_rows(db: Database, engine_name: str) -> None:
 
 
 @pytest.mark.parametrize(("first", "second"), [("exact", "estimate"), ("estimate", "exact")])
-def test_rows_that_one_state_did_not_count_are_neither_lost_nor_added(sqlite: Database, first: str, second: str) -> None:
+def test_rows_that_one_state_did_not_count_are_neither_lost_nor_added(
+    sqlite: Database, first: str, second: str
+) -> None:
     filled(sqlite)
     comparison = compare(capture(sqlite, rows=first), capture(sqlite, rows=second))
     assert comparison.tables["rows_diff"].isna().all()
