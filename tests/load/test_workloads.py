@@ -294,28 +294,31 @@ def test_the_applications_own_queries(mysql: Database) -> None:
 
 
 def test_the_applications_own_queries_as_pg_stat_statements_tells_them(
-    postgresql: Database, caplog: pytest.LogCaptureFixture
+    make_database: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    _shop(postgresql)
-    queries = (
-        "SELECT n FROM users WHERE id = $1 AND n < $2",
-        "SELECT u.n FROM users u JOIN users v ON v.n = u.id WHERE u.id IN ($1, $2) LIMIT $3",
-        "UPDATE users SET n = $1 WHERE email = $2",
-        "INSERT INTO users (email, n) VALUES ($1, $2)",
-        "INSERT INTO users (email, n) VALUES ($3, lower($4)::integer)",
-        "SELECT relname FROM pg_class WHERE oid = $1",
-        # Of commands, the server keeps every word.
-        "ALTER ROLE somebody PASSWORD ''hunter2''",
-    )
-    rows = ", ".join(f"('{query}', 5, 1.5)" for query in queries)
-    # As the extension's view, which only a server that was started with it has.
+    # The server that is started with the extension's library.
+    db: Database = make_database("postgresql15")
+    _shop(db)
     execute(
-        postgresql,
-        "CREATE VIEW pg_stat_statements AS SELECT column1 AS query, column2 AS calls, column3 AS total_exec_time,"
-        f" (SELECT oid FROM pg_database WHERE datname = current_database()) AS dbid FROM (VALUES {rows}) AS told",
+        db,
+        "CREATE SCHEMA extensions",
+        "CREATE EXTENSION pg_stat_statements SCHEMA extensions",
+        "SELECT extensions.pg_stat_statements_reset()",
     )
-    work = _is_the_applications(postgresql)
-    assert any(what.startswith("INSERT") and ":p4" in why for what, why in work.unchecked)
+    for number in range(1, 6):
+        execute(
+            db,
+            f"SELECT n FROM users WHERE id = {number} AND n < 99",
+            f"SELECT u.n FROM users u JOIN users v ON v.n = u.id WHERE u.id IN ({number}, 3) LIMIT 4",
+            f"UPDATE users SET n = 3 WHERE email = 'u{number}@example.org'",
+            f"INSERT INTO users (email, n) VALUES ('more{number}@example.org', lower('{number}')::integer)",
+            "SELECT relname FROM pg_class WHERE oid = 1259",
+            # Of commands, the server keeps every word.
+            "CREATE ROLE migkit_somebody PASSWORD 'hunter2'",
+            "DROP ROLE migkit_somebody",
+        )
+    work = _is_the_applications(db)
+    assert any(what.startswith("INSERT") and ":p2" in why for what, why in work.unchecked)
     assert not any("pg_class" in entry.sql for entry in work.entries)
     assert "hunter2" not in f"{caplog.text} {work.unchecked}"
 

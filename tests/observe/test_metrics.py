@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -89,6 +90,21 @@ def test_what_goes_on_is_counted(db: Database) -> None:
     assert rate is not None and rate * measured.seconds >= 150
     # MySQL counts its log when it writes it out, which it does once a second.
     until(lambda: (difference(before, _read(db), db.name).value("log_bytes_per_second") or 0) > 0, "the log to grow")
+
+
+def test_with_pg_stat_statements_the_response_time_is_that_of_statements(make_database: Any) -> None:
+    db: Database = make_database("postgresql15")
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sa.text("CREATE EXTENSION pg_stat_statements"))
+        before = _read(db)
+        for _ in range(20):
+            connection.execute(sa.text("SELECT pg_sleep(0.01)"))
+        after = _read(db)
+    measured = difference(before, after, db.name)
+    assert measured.value("statements_per_second") * measured.seconds >= 20
+    assert before.readings["statement_ms"].source == "pg_stat_statements"
+    spent = after.readings["statement_ms"].value - before.readings["statement_ms"].value
+    assert spent >= 200
 
 
 def _read(db: Database) -> Counters:

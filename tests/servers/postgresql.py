@@ -107,7 +107,8 @@ def start_15(folder: Path) -> PostgreSQLServer:
         shutil.chown(data, user)
     options = ["--auth=trust", "--encoding=utf8", "--no-sync", "-U", "postgres", "-D", str(data)]
     run(as_user(user, [str(initdb), *options]), "initdb of PostgreSQL 15")
-    return _serve(_DEBIAN_BINARIES, data)
+    # Only a server that begins with it keeps statistics of its queries, and only Debian's package has it.
+    return _serve(_DEBIAN_BINARIES, data, shared_preload_libraries="pg_stat_statements")
 
 
 def _bundled(data: Path, version: int) -> Path:
@@ -122,13 +123,13 @@ def _bundled(data: Path, version: int) -> Path:
     return Path(server.bin_path)
 
 
-def _serve(binaries: Path, data: Path) -> PostgreSQLServer:
-    process = _start(binaries, data)
+def _serve(binaries: Path, data: Path, **more: str) -> PostgreSQLServer:
+    process = _start(binaries, data, **more)
     return PostgreSQLServer(make_url(f"postgresql+psycopg://postgres@/postgres?host={data}"), process)
 
 
-def _start(binaries: Path, data: Path) -> Process:
-    settings = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
+def _start(binaries: Path, data: Path, **more: str) -> Process:
+    settings = [part for name, value in {**_SETTINGS, **more}.items() for part in ("-c", f"{name}={value}")]
     command = [str(binaries / "postgres"), "-D", str(data), "-h", "", "-k", str(data), *settings]
     process = start(command, log=data.parent / f"{data.name}.log", stop_signal=signal.SIGQUIT, user=_server_user())
     status = data / "postmaster.pid"

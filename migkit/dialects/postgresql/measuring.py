@@ -36,7 +36,7 @@ _STATEMENTS = """
 SELECT sum(s.calls), sum(s.total_exec_time) FROM {schema}.pg_stat_statements AS s
  WHERE s.dbid = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())
 """
-_STATEMENTS_SCHEMA = """
+STATEMENTS_SCHEMA = """
 SELECT pg_catalog.quote_ident(n.nspname) FROM pg_catalog.pg_extension AS e
   JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = 'pg_stat_statements'
 """
@@ -90,7 +90,7 @@ def _lag(connection: Connection) -> Reading:
 
 
 def _statements(connection: Connection, transactions: float, active_ms: float) -> Readings:
-    schema = execute(connection, _STATEMENTS_SCHEMA).scalar()
+    schema = execute(connection, STATEMENTS_SCHEMA).scalar()
     if schema is not None:
         try:
             calls, spent = execute(connection, _STATEMENTS.format(schema=schema)).one()

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from migkit.dialects.postgresql import session
+from migkit.dialects.postgresql.measuring import STATEMENTS_SCHEMA
 from migkit.dialects.postgresql.sql import execute, literal, quote
 from migkit.dialects.workloads import ClientError, NamedSql, PolledClient, ServerQuery, Workloads
 from migkit.errors import PermissionMissing, UnsupportedFeature
@@ -157,8 +158,9 @@ class PostgreSQLWorkloads(Workloads):
 
     def query_statistics(self, connection: Connection, limit: int) -> list[ServerQuery]:
         """Read pg_stat_statements."""
+        schema = execute(connection, STATEMENTS_SCHEMA).scalar()
         sql = (
-            "SELECT query, calls, total_exec_time FROM pg_stat_statements"
+            f"SELECT query, calls, total_exec_time FROM {f'{schema}.' if schema else ''}pg_stat_statements"
             " WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND query IS NOT NULL"
             f" ORDER BY calls DESC LIMIT {int(limit)}"
         )
