@@ -27,13 +27,15 @@ class _Section(BaseModel):
 class DatabaseConfig(_Section):
     """``[databases.ALIAS]``.
 
-    ``url`` is a SQLAlchemy URL or ``env:NAME``; ``password`` may be ``env:NAME`` too.
+    ``url`` is a SQLAlchemy URL or ``env:NAME``; ``password`` may be ``env:NAME`` too. ``clone_into`` is the server that
+    clones and empty copies are made on: an alias, ``embedded``, a URL or ``env:NAME``.
     """
 
     url: str
     password: str | None = None
     protected: bool = False
     schemas: tuple[str, ...] | None = None
+    clone_into: str | None = None
 
 
 class MigrationsConfig(_Section):

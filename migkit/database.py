@@ -46,6 +46,8 @@ class Database(DrawnInNotebooks):
         Changes need confirmation.
     schemas : tuple of str or None
         The schemas that captures look at; ``None`` means all.
+    clone_into : URL or str or None
+        The server that clones and empty copies are made on; ``None`` leaves it to the engine.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Database(DrawnInNotebooks):
     server: str
     protected: bool = False
     schemas: tuple[str, ...] | None = None
+    clone_into: URL | str | None = field(default=None, repr=False)
     _drop: Callable[[], None] | None = field(default=None, repr=False)
 
     @property
@@ -134,19 +137,19 @@ def connect(target: str | URL | Engine | Database, *, config: Config | None = No
         return target
     config = config or load_config()
     if isinstance(target, Engine):
-        return _reach(target.url, *_protection(target.url, config), engine=target)
+        return _reach(target.url, *_protection(target.url, config), config, engine=target)
     if isinstance(target, URL) or "://" in target:
         url = _parse(target)
-        return _reach(url, *_protection(url, config))
+        return _reach(url, *_protection(url, config), config)
     server, _, name = target.partition(":")
     if server == "embedded" and target not in config.databases:
         name = name or embedded.DEFAULT_DATABASE
         home = embedded.server_url()
-        reached = _reach(dialect_for(home).ensure_database(home, name), DatabaseConfig(url=""), name)
+        reached = _reach(dialect_for(home).ensure_database(home, name), DatabaseConfig(url=""), name, config)
         # Its socket lies somewhere else on every machine; this is what can be typed again.
         return replace(reached, url=f"embedded:{name}")
     entry = config.database(target)
-    return _reach(_with_password(_parse(_resolve(entry.url, target)), entry, target), entry, target)
+    return _reach(_url_of(entry, target), entry, target, config)
 
 
 @contextmanager
@@ -186,8 +189,17 @@ def _resolve(value: str, alias: str) -> str:
         ) from None
 
 
-def _with_password(url: URL, entry: DatabaseConfig, alias: str) -> URL:
+def _url_of(entry: DatabaseConfig, alias: str) -> URL:
+    url = _parse(_resolve(entry.url, alias))
     return url.set(password=_resolve(entry.password, alias)) if entry.password else url
+
+
+def _clone_server(entry: DatabaseConfig, alias: str | None, config: Config) -> URL | str | None:
+    """Return where clones go: the URL that an alias or the environment stands for."""
+    if entry.clone_into is None or entry.clone_into.partition(":")[0] == "embedded":
+        return entry.clone_into
+    asked = _resolve(entry.clone_into, alias or "")
+    return _parse(asked) if "://" in asked else _url_of(config.database(asked), asked)
 
 
 def _protection(url: URL, config: Config) -> tuple[DatabaseConfig, str | None]:
@@ -243,8 +255,11 @@ def register_secrets(url: URL) -> None:
                 register_secret(one)
 
 
-def _reach(url: URL, entry: DatabaseConfig, alias: str | None, engine: Engine | None = None) -> Database:
+def _reach(
+    url: URL, entry: DatabaseConfig, alias: str | None, config: Config, engine: Engine | None = None
+) -> Database:
     register_secrets(url)
+    clone_into = _clone_server(entry, alias, config)
     dialect = dialect_for(url)
     engine = engine or dialect.create_engine(url)
     try:
@@ -262,4 +277,5 @@ def _reach(url: URL, entry: DatabaseConfig, alias: str | None, engine: Engine | 
         server=server,
         protected=entry.protected,
         schemas=entry.schemas,
+        clone_into=clone_into,
     )

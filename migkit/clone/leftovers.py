@@ -64,15 +64,21 @@ def drop_leftovers(databases: Collection[Database], needed: str) -> Iterator[Lef
 def _homes(databases: Collection[Database]) -> dict[str, tuple[Dialect, URL]]:
     homes: dict[str, tuple[Dialect, URL]] = {}
     for db in databases:
-        server = "" if db.dialect.scratch_home == "file" else db.engine.url.set(database=None)
-        homes[f"{db.dialect.label} {server}"] = db.dialect, db.engine.url
+        for url in (db.engine.url, db.clone_into):
+            if isinstance(url, URL):
+                homes[_server(db.dialect, url)] = db.dialect, url
     for backend, dialect in known_dialects().items():
         if dialect.scratch_home == "file":
-            homes.setdefault(f"{dialect.label} ", (dialect, URL.create(backend)))
+            url = URL.create(backend)
+            homes.setdefault(_server(dialect, url), (dialect, url))
         elif dialect.scratch_home == "embedded" and embedded.is_set_up():
             url = embedded.server_url()
-            homes.setdefault(f"{dialect.label} {url.set(database=None)}", (dialect, url))
+            homes.setdefault(_server(dialect, url), (dialect, url))
     return homes
+
+
+def _server(dialect: Dialect, url: URL) -> str:
+    return f"{dialect.label} {'' if dialect.scratch_home == 'file' else url.set(database='')}"
 
 
 def _drop(dialect: Dialect, url: URL) -> str | None:

@@ -33,8 +33,9 @@ def clone(
     source : str, URL or Database
         What to copy.
     into : str, URL or Database, optional
-        The server to make the copy on. By default PostgreSQL is copied to the embedded server, MySQL and MariaDB
-        next to their source, and SQLite to a temporary file.
+        The server to make the copy on. By default the ``clone_into`` of the database's settings; without one,
+        PostgreSQL is copied to the embedded server, MySQL and MariaDB next to their source, and SQLite to a temporary
+        file. A copy of a copy lies next to it.
     schema_only : bool
         Copy no rows.
     progress : Progress, optional
@@ -78,8 +79,15 @@ def _clone(db: Database, into: str | URL | Database | None, schema_only: bool, p
 
 
 def _home(db: Database, into: str | URL | Database | None) -> URL | None:
+    into = db.clone_into if into is None else into
     if into is not None:
         with reached(into) as server:
+            if type(server.dialect) is not type(db.dialect):
+                raise CloneFailed(
+                    f"A database of {db.dialect.label} cannot be copied to a server of {server.dialect.label}",
+                    where=server.name,
+                    next_step="Name a server of the same kind with into=…, or with clone_into in migkit.toml.",
+                )
             return server.engine.url
     homes: dict[str, Callable[[], URL | None]] = {
         "embedded": embedded.server_url,
@@ -100,6 +108,8 @@ def _as_database(source: Database, dialect: Dialect, url: URL) -> Database:
         dialect=dialect,
         server=server,
         schemas=source.schemas,
+        # What was there for the source, an extension or a locale, is there for copies of the copy as well.
+        clone_into=url if dialect.scratch_home == "embedded" else None,
         _drop=lambda: dialect.drop_scratch(url),
     )
 

@@ -55,7 +55,7 @@ def create_scratch(home: URL | None, name: str) -> URL:
     if home is None:
         raise CloneFailed(
             "A scratch database needs a PostgreSQL server",
-            next_step="Name one with into=…, or install the embedded one: pip install 'migkit[embedded]'",
+            next_step="Name one with into=… or clone_into, or install the embedded one: pip install 'migkit[embedded]'",
         )
     comment = f"{_MARK} at {datetime.now(UTC):%Y-%m-%d %H:%M:%SZ}"
     with server(home) as connection:
@@ -160,7 +160,7 @@ def refused(error: DBAPIError, name: str, home: URL) -> CloneFailed | Permission
         return PermissionMissing(
             f"{home.username or 'The user'} may not create databases on this server",
             where=name,
-            next_step="Name another server with into=…, or give the right: ALTER ROLE … CREATEDB.",
+            next_step="Name another server with into=… or clone_into, or give the right: ALTER ROLE … CREATEDB.",
         )
     return CloneFailed(f"The database could not be created: {explain_error(error)}", where=name)
 

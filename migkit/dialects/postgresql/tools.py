@@ -223,7 +223,8 @@ def _failure(tool: Tool, problems: Sequence[str], code: int) -> CloneFailed | Pe
     return CloneFailed(
         f"{name} {tool.release} failed: {redact(first)}",
         # A build without ICU or XML, another locale: what the server of the copy is made of.
-        next_step="If the other server lacks something, name one like the source's, or itself, with into=…."
+        next_step="If the other server lacks something, name one like the source's, or itself, with into=…, or with"
+        " clone_into in migkit.toml."
         if name == "pg_restore"
         else None,
     )

@@ -192,7 +192,8 @@ def _require_extensions(connection: Connection, facts: _Source) -> None:
     if missing:
         raise CloneFailed(
             f"The server for the copy lacks the extension {', '.join(missing)}",
-            next_step="Name a server that has it with into=…, for instance the source's own.",
+            next_step="Name a server that has it, for instance the source's own, with into=…, or with clone_into in"
+            " migkit.toml.",
         )
 
 
