@@ -11,6 +11,8 @@
     ``make_database("postgresql")``, as often as needed; with ``engine_name`` for the engine ``db`` has.
 ``chinook``
     ``chinook.load(db)``.
+``browser``
+    The system's Chromium.
 
 ``@pytest.mark.excused("sqlite", why="…")`` leaves an engine out, with the reason.
 
@@ -30,6 +32,7 @@ import pytest
 from sqlalchemy import URL
 
 from migkit.database import Database, connect
+from tests.chromium import browser as browser
 from tests.servers import ENGINES, POSTGRESQL_VERSIONS, Servers, Unavailable
 from tests.servers.chinook import Chinook, find_chinook
 from tests.servers.process import private_folder

@@ -122,9 +122,7 @@ class PolledGenerator(Generator):
             seat.client.receive()  # type: ignore[attr-defined]
         except Exception as error:
             self.trouble = seat.client.explain(error)
-            seat.is_lost = True
-            seat.client.close()
-            self._idle.remove(seat)
+            # It stays where it is: an application, too, notices by the next request, which fails.
             self._poller.remove(self._numbers.pop(seat))
 
     def _next(self, seat: Seat, now: float) -> None:
@@ -176,7 +174,8 @@ class PolledGenerator(Generator):
 
     def _after_failure(self, seat: Seat) -> None:
         if seat.is_lost:
-            self._poller.remove(self._numbers.pop(seat))
+            if seat in self._numbers:
+                self._poller.remove(self._numbers.pop(seat))
         else:
             # Not at once: a statement that always fails must not keep everybody else from being served.
             self._idle.append(seat)

@@ -1,54 +1,22 @@
-"""One browser and one JupyterLab for all browser tests; a fresh notebook, with a kernel of its own, for each."""
+"""One JupyterLab for all browser tests; a fresh notebook, with a kernel of its own, for each."""
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator
-from importlib import import_module
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.browser.lab import Notebook, Web, start_lab
+from tests.chromium import require
 from tests.servers.process import private_folder
 from tests.servers.registry import remove
 
-CHROMIUM = Path(os.environ.get("MIGKIT_TEST_CHROMIUM", "/usr/bin/chromium"))
 # Voila's own template asks for icons there, and is not answered; the page has to do without.
 UNANSWERED = "https://cdn.jsdelivr.net/npm/@fortawesome/"
 OpenNotebook = Callable[..., Notebook]
-
-
-def unavailable(reason: str) -> None:
-    """Skip with the reason; in CI, where everything is provisioned, fail."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
-
-
-def require(package: str) -> None:
-    """Skip, or fail in CI, where a package is missing."""
-    try:
-        import_module(package)
-    except ImportError:
-        unavailable(f"{package} is not installed: pip install 'migkit[dev]'")
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """The system's Chromium."""
-    require("playwright.sync_api")
-    if not CHROMIUM.exists():
-        unavailable(f"there is no {CHROMIUM}; on Debian: apt-get install chromium")
-    with import_module("playwright.sync_api").sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        )
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,9 @@ from typing import Any
 import nbformat
 import pytest
 
-from tests.browser.conftest import OpenNotebook, require
+from tests.browser.conftest import OpenNotebook
 from tests.browser.lab import Notebook, until
+from tests.chromium import require
 
 SHOP = """
 import os, tempfile

@@ -10,8 +10,8 @@ import pytest
 
 from migkit.cli.shop import build_shop, copy_migrations
 from migkit.database import connect
-from tests.browser.conftest import require
 from tests.browser.lab import PATIENCE_MS, SCREENSHOTS, Web, start_voila
+from tests.chromium import require
 from tests.source import ROOT
 
 pytestmark = pytest.mark.slow

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,14 +17,7 @@ from migkit.display.live_view import ended_html, live_html
 from migkit.widgets.toolkit import error_html, state_html
 from tests.display.samples import HOSTILE, at, table_changes
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        CHROMIUM is None and not os.environ.get("CI"), reason="there is no Chromium (Debian: apt-get install chromium)"
-    ),
-]
+pytestmark = pytest.mark.slow
 
 MIGRATION = '''"""Add nicknames."""
 import sqlalchemy as sa
@@ -103,17 +95,6 @@ def _moments() -> dict[str, str]:
         "error": error_html(mk.MigkitError(HOSTILE[1], next_step="Do something else.")),
         "state": state_html("✓", "reached", HOSTILE[2]),
     }
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    assert CHROMIUM is not None, "CI has to bring a Chromium"
-    options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
-        yield chromium
-        chromium.close()
 
 
 @pytest.mark.parametrize("ground", GROUNDS)

@@ -200,7 +200,8 @@ def test_clients_that_are_thrown_out_come_back(postgresql: Database) -> None:
     result = put_load(postgresql, duration=5.0, progress=Told({"second": throw_out}))
     assert result.status == "failed"
     assert cell(result, "baseline", "read", "done") > 300
-    assert 0 < cell(result, "baseline", "read", "errors") <= 20
+    # Each of the four costs a request, also those that had nothing to do just then.
+    assert 4 <= cell(result, "baseline", "read", "errors") <= 20
     wait_for(lambda: sessions(postgresql) == 0, "the sessions to end")
 
 
