@@ -57,8 +57,8 @@ def crc32c(expression: str) -> str:
     return f"CRC32C({expression})"
 
 
-ONE_POLYNOMIAL = Hash("crc32*crc32r/1", crc32, crc32_backwards)
-TWO_POLYNOMIALS = Hash("crc32*crc32c/1", crc32, crc32c)
+ONE_POLYNOMIAL = Hash("crc32*crc32r/2", crc32, crc32_backwards)
+TWO_POLYNOMIALS = Hash("crc32*crc32c/2", crc32, crc32c)
 
 
 @dataclass(frozen=True)
@@ -81,13 +81,19 @@ class Form:
     costly: bool = False
 
 
-def _integer(value: str, high_extra: str = "") -> Form:
-    high = f"(({value}) >> 32)"
-    return Form(f"({value})", f"(({value}) & {WORD})", f"({high} ^ {high_extra})" if high_extra else high)
+def _integer(value: str) -> Form:
+    return Form(f"({value})", f"(({value}) & {WORD})", f"(({value}) >> 32)")
 
 
 def _without_zeros(value: str) -> str:
     return f"TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM {value}))"
+
+
+def _exact_instant() -> Form:
+    """Read an instant with a fraction; without one it reads like an instant whose type has none, number and text."""
+    seconds = _integer("({c} + 0) DIV 1")
+    microseconds = f"((MICROSECOND({{c}}) * {MICROSECOND_SPREAD}) & {WORD})"
+    return Form(_without_zeros("({c} + 0)"), seconds.low, f"({seconds.high} ^ {microseconds})", costly=True)
 
 
 # By content type, the token that the catalog gives a column.
@@ -104,9 +110,9 @@ FORMS: dict[str, Form] = {
     # 20201122063000: zero dates and partial dates are themselves. A date is its midnight.
     "date": _integer("({c} + 0) * 1000000"),
     "instant": _integer("{c} + 0"),
-    "exact instant": _integer("({c} + 0) DIV 1", f"((MICROSECOND({{c}}) * {MICROSECOND_SPREAD}) & {WORD})"),
+    "exact instant": _exact_instant(),
     "zoned instant": _integer("{c} + 0"),
-    "exact zoned instant": _integer("({c} + 0) DIV 1", f"((MICROSECOND({{c}}) * {MICROSECOND_SPREAD}) & {WORD})"),
+    "exact zoned instant": _exact_instant(),
     "time": Form("{c}"),
     "exact time": Form(_without_zeros("{c}"), costly=True),
     "text": Form("{c}"),
@@ -136,7 +142,7 @@ def _on_other_clock(kind: str, conversion: str) -> Form:
     assert form.low
     assert form.high
     text, low, high = (half.replace("{c}", conversion) for half in (form.text, form.low, form.high))
-    return Form(text, low, high)
+    return Form(text, low, high, form.costly)
 
 
 # For columns that had another type: what is kept has the digest that it had.
