@@ -37,7 +37,8 @@ def integer_key_range(connection: Connection, content: TableContent) -> tuple[in
     if not content.key or dict(content.columns).get(content.key[0]) not in INTEGER_TYPES:
         return None
     key, table = quote(content.key[0]), quote(content.schema, content.table)
-    smallest, largest = rows(connection, f"SELECT MIN({key}), MAX({key}) FROM {table}")[0]
+    # BIT would come as bytes.
+    smallest, largest = rows(connection, f"SELECT MIN({key}) + 0, MAX({key}) + 0 FROM {table}")[0]
     if smallest is None or int(largest) >= LARGEST_SIGNED:
         return None
     return int(smallest), int(largest)

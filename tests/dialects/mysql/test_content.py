@@ -6,9 +6,10 @@ from collections.abc import Callable
 import pytest
 
 from migkit.database import Database
-from migkit.dialects.mysql import hashing
+from migkit.dialects.mysql import content, hashing
 from migkit.state.capture import capture
 from migkit.state.comparison import compare
+from migkit.state.row_comparison import compare_rows
 from migkit.state.snapshot import State
 from tests.dialects.mysql.conftest import HOSTILE
 
@@ -214,8 +215,6 @@ def segments(state: State) -> dict[tuple[int, bool, str], tuple[int, str]]:
 def test_ranges_and_one_grouped_query_give_the_same_digests(
     db: Database, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from migkit.dialects.mysql import content
-
     fill(run, 30_000)
     run("UPDATE v SET id = -id WHERE id > 20000")
     early = capture(db)
@@ -249,6 +248,31 @@ def test_slices_of_a_text_key_keep_a_change_in_place(db: Database, run: Run) -> 
 
 def test_unsigned_keys_beyond_63_bits(db: Database, run: Run) -> None:
     run("CREATE TABLE v (id BIGINT UNSIGNED PRIMARY KEY, a INT)")
+    run("INSERT INTO v VALUES (18446744073709551615, 1), (18446744073709551614, 2)")
+    before = fingerprints(db)
+    run("UPDATE v SET a = 3 - a")
+    assert fingerprints(db)["a"] != before["a"]
+
+
+@pytest.mark.parametrize("key", ["b", "b, x", "x, b"])
+def test_keys_that_are_bits(db: Database, run: Run, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(f"CREATE TABLE v (b BIT(20) NOT NULL, x INT NOT NULL, a INT, PRIMARY KEY ({key}))")
+    run("INSERT INTO v VALUES (0, 1, 1), (1, 1, 2), (10, 1, 3), (255, 1, 4), (1048575, 1, 5)")
+    before = capture(db)
+    monkeypatch.setattr(content, "SMALL_PAGES", 0)
+    assert compare(before, capture(db, like=before)).identical
+    run("INSERT INTO v VALUES (1000, 1, 6)")
+    assert capture(db, like=before).total_rows == 6
+    run("DELETE FROM v WHERE b = 1000", "UPDATE v SET a = 5 - a WHERE b IN (1, 10)")
+    for pages in (0, 10**9):
+        monkeypatch.setattr(content, "SMALL_PAGES", pages)
+        columns = compare(before, capture(db, like=before)).columns
+        assert list(columns[columns["content"] == "changed"]["column"]) == ["a"]
+    assert compare_rows(db, db, "v").identical
+
+
+def test_a_key_of_64_bits(db: Database, run: Run) -> None:
+    run("CREATE TABLE v (b BIT(64) PRIMARY KEY, a INT)")
     run("INSERT INTO v VALUES (18446744073709551615, 1), (18446744073709551614, 2)")
     before = fingerprints(db)
     run("UPDATE v SET a = 3 - a")
