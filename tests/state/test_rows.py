@@ -13,6 +13,8 @@ from sqlalchemy import event, text
 from migkit.database import Database
 from migkit.errors import NotComparable
 from migkit.state import row_narrowing
+from migkit.state.capture import capture
+from migkit.state.comparison import compare
 from migkit.state.row_comparison import compare_rows
 from migkit.state.row_results import RowComparison
 from tests.conftest import MakeDatabase
@@ -344,6 +346,21 @@ def test_null_keys_of_sqlite(make_database: MakeDatabase) -> None:
     run(pair[1], "UPDATE t SET v = 3 WHERE v = 2", "UPDATE t SET v = 9 WHERE id = 'a'")
     found = compare_rows(*pair, "t")
     assert counts(found) == (1, 1, 1)
+
+
+def test_text_keys_of_sqlite_that_are_not_utf8(make_database: MakeDatabase) -> None:
+    pair = make_database("sqlite"), make_database("sqlite")
+    both(
+        pair,
+        "CREATE TABLE t (id TEXT PRIMARY KEY, v)",
+        "INSERT INTO t VALUES (CAST(x'ff' AS TEXT), 1), (CAST(x'fe' AS TEXT), 2)",
+    )
+    before = capture(pair[1])
+    assert compare_rows(*pair, "t").identical
+    run(pair[1], "UPDATE t SET v = 3 - v")
+    columns = compare(before, capture(pair[1], like=before)).columns
+    assert list(columns[columns["content"] == "changed"]["column"]) == ["v"]
+    assert counts(compare_rows(*pair, "t")) == (0, 0, 2)
 
 
 def test_integer_keys_of_sqlite_that_are_texts(make_database: MakeDatabase) -> None:

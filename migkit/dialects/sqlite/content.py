@@ -95,14 +95,17 @@ def integer_key_range(connection: Connection, content: TableContent) -> tuple[in
     """Return the smallest and the largest value of the first key column if both are integers."""
     if not content.key:
         return None
-    key = quote(content.key[0])
-    # Values sort by type first: NULL, numbers, text, blobs. With integers at both ends all are numbers.
-    sql = f"SELECT (SELECT min({key}) FROM {table_name(content)}), (SELECT max({key}) FROM {table_name(content)})"
+    key, table = quote(content.key[0]), table_name(content)
+    # Only integers are fetched: a text may be none in UTF-8.
+    low_sql, high_sql = (
+        f"(SELECT CASE typeof({end}({key})) WHEN 'integer' THEN {end}({key}) END FROM {table})"
+        for end in ("min", "max")
+    )
+    sql = f"SELECT {low_sql}, {high_sql}"
     with reading_errors(sql):
         low, high = driver_connection(connection).execute(sql).fetchone()
-    if type(low) is not int or type(high) is not int:
-        return None
-    return low, high
+    # Values sort by type first: NULL, numbers, text, blobs. With integers at both ends all are numbers.
+    return None if low is None or high is None else (low, high)
 
 
 def row_segments(content: TableContent, batch: Batch, seed: Hashes) -> tuple[Segments, Mask]:
