@@ -2,10 +2,13 @@
 
 =================== ==========================================================================
 integers, decimals  digits without trailing zeros: ``1.50`` is ``1.5``; booleans are 1 and 0
-floats              the shortest digits that read back the same (single precision where a side has it)
+floats              the shortest digits that read back the same (single precision where a side has it); a decimal
+                    equals a float if it has exactly those digits, a double equals a single if it has them too, or is
+                    what the single is as a double
 bytes               hex
 UUIDs               hex, without hyphens
-JSON                sorted keys, no spaces, ``1.0`` is ``1``
+JSON                sorted keys, no spaces, ``1.0`` is ``1``; numbers keep every digit, so that one which an engine
+                    cut to a double differs from what it was
 dates and times     ISO 8601, in UTC, without trailing zeros of the fraction
 all others          the text as it is
 =================== ==========================================================================
@@ -14,11 +17,13 @@ all others          the text as it is
 from __future__ import annotations
 
 import json
+import math
 import struct
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from functools import partial
+from typing import Any
 
 from migkit.dialects.base import ValueFamily
 
@@ -39,6 +44,8 @@ _STRONGEST: tuple[ValueFamily, ...] = (
     "date",
     "time",
 )
+# Numbers with more places before or after the point are written with an exponent.
+_MOST_ZEROS = 400
 _TRUTH = {"true": "1", "false": "0", "t": "1", "f": "0"}
 
 
@@ -51,25 +58,36 @@ def canonical(own: ValueFamily, shared: ValueFamily) -> Canon:
     """Return the function that writes values of a column of one family as values of the family both sides share."""
     if shared in ("bytes", "uuid"):
         return partial(_hex, is_bytes=own == "bytes", shared=shared)
+    if shared == "float":
+        return _float if own == "float" else partial(_exact, shortest=repr)
+    if shared == "float4":
+        return {"float4": _single, "float": _double_as_single}.get(own, partial(_exact, shortest=_single_digits))
     return _CANONS.get(shared, str)
 
 
 def _number(text: str) -> str:
     text = _TRUTH.get(text, text)
-    if text.isdecimal() and text.isascii() and (len(text) == 1 or text[0] != "0"):
+    if text.isdecimal() and text.isascii() and (len(text) == 1 or text[0] != "0") and len(text) <= _MOST_ZEROS:
         return text
     try:
-        number = Decimal(text)
+        return _digits(Decimal(text))
     except InvalidOperation:
         return text
+
+
+def _digits(number: Decimal) -> str:
+    """Write a number with all of its digits; a few characters may stand for more zeros than there is memory for."""
     if not number.is_finite():
         return str(number)
-    digits = format(number, "f")
-    return _signless_zero(digits.rstrip("0").rstrip(".") if "." in digits else digits)
-
-
-def _signless_zero(digits: str) -> str:
-    return "0" if digits in ("-0", "+0", "") else digits
+    if not number:
+        return "0"
+    if abs(number.adjusted()) < _MOST_ZEROS:
+        plain = format(number, "f")
+        return plain.rstrip("0").rstrip(".") if "." in plain else plain
+    sign, digits, exponent = number.as_tuple()
+    assert isinstance(exponent, int)
+    kept = "".join(map(str, digits)).rstrip("0")
+    return f"{'-' * sign}{kept}e{exponent + len(digits) - len(kept)}"
 
 
 def _float(text: str) -> str:
@@ -81,9 +99,46 @@ def _float(text: str) -> str:
 
 def _single(text: str) -> str:
     try:
-        return repr(struct.unpack("f", struct.pack("f", float(text)))[0])
-    except (ValueError, OverflowError):
+        return _single_digits(float(text))
+    except ValueError:
         return text
+
+
+def _double_as_single(text: str) -> str:
+    """Read a double beside singles: one that is exactly a single is written like it, all others keep their digits."""
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return _single_digits(number) if _nearest_single(number) == number else repr(number)
+
+
+def _nearest_single(number: float) -> float:
+    try:
+        return float(struct.unpack("f", struct.pack("f", number))[0])
+    except OverflowError:
+        return math.copysign(math.inf, number)
+
+
+def _single_digits(number: float) -> str:
+    """Return the shortest digits that read back as the same single."""
+    single = _nearest_single(number)
+    if not math.isfinite(single):
+        return repr(single)
+    shortest = (float(f"{single:.{digits}g}") for digits in range(6, 10))
+    return repr(next(short for short in shortest if _nearest_single(short) == single))
+
+
+def _exact(text: str, shortest: Callable[[float], str]) -> str:
+    """Read what is no float beside floats: like the one that has these digits, or with every digit where none has."""
+    text = _TRUTH.get(text, text)
+    try:
+        exact, digits = Decimal(text), shortest(float(text))
+    except (InvalidOperation, ValueError):
+        return text
+    if exact.is_nan() or exact == Decimal(digits):
+        return digits
+    return _number(text)
 
 
 def _hex(text: str, *, is_bytes: bool, shared: ValueFamily) -> str:
@@ -96,16 +151,23 @@ def _hex(text: str, *, is_bytes: bool, shared: ValueFamily) -> str:
 
 def _json(text: str) -> str:
     try:
-        return json.dumps(
-            json.loads(text, parse_float=_json_float), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-        )
-    except ValueError:
+        return _written(json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=Decimal))
+    except (ValueError, InvalidOperation, RecursionError):
         return text
 
 
-def _json_float(text: str) -> float | int:
-    number = float(text)
-    return int(number) if number.is_integer() else number
+def _written(value: Any) -> str:
+    """Write a JSON value; the library's own writer has no numbers but floats."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{_quoted(key)}:{_written(value[key])}" for key in sorted(value)) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_written, value)) + "]"
+    if isinstance(value, Decimal):
+        return _digits(value)
+    return _quoted(value)
+
+
+_quoted = partial(json.dumps, ensure_ascii=False)
 
 
 def _timestamp(text: str) -> str:
@@ -128,8 +190,6 @@ def _without_zeros(text: str) -> str:
 
 _CANONS: dict[ValueFamily, Canon] = {
     "json": _json,
-    "float4": _single,
-    "float": _float,
     "decimal": _number,
     "integer": _number,
     "boolean": _number,

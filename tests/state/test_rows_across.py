@@ -95,6 +95,20 @@ CASES: list[tuple[ValueFamily, ValueFamily, str, str]] = [
     ("uuid", "bytes", TAG, "0x" + TAG.replace("-", "").upper()),
     ("bytes", "bytes", r"\x00ff", "x'00ff'"),
     ("json", "text", '{"a": 1.0}', '{"a":1}'),
+    ("json", "json", '{"b": [1e2, -0.0], "a": 0.10}', '{"a":1E-1,"b":[100,0]}'),
+    ("json", "json", '{"a": 1e100}', '{"a":1' + "0" * 100 + "}"),
+    ("json", "json", '["é", true, null]', '["\\u00e9",true,null]'),
+    ("float", "decimal", "100", "100.00"),
+    ("float", "decimal", "1e+100", "1" + "0" * 100),
+    ("float", "boolean", "1", "true"),
+    ("float", "decimal", "NaN", "NaN"),
+    ("float", "decimal", "-Infinity", "-Infinity"),
+    ("float4", "decimal", "0.1", "0.10"),
+    ("float4", "decimal", "0.10000000149011612", "0.1"),
+    ("float4", "float", "0.1", "0.1"),
+    ("float4", "integer", "16777216", "16777216"),
+    ("float4", "float", "3.4028235e+38", "3.4028234663852886e+38"),
+    ("decimal", "decimal", "1e500", "1" + "0" * 500),
     ("time", "time", "12:00:00.500", "12:00:00.5"),
 ]
 
@@ -103,6 +117,57 @@ CASES: list[tuple[ValueFamily, ValueFamily, str, str]] = [
 def test_one_form_for_all(one: ValueFamily, other: ValueFamily, left: str, right: str) -> None:
     shared = common_family(one, other)
     assert canonical(one, shared)(left) == canonical(other, shared)(right)
+
+
+UNEQUAL: list[tuple[ValueFamily, ValueFamily, str, str]] = [
+    ("json", "json", '{"a": 12345678901234567.25}', '{"a": 12345678901234567.75}'),
+    ("json", "json", '{"a": 12345678901234567.25}', '{"a": 1.2345678901234568e16}'),
+    ("json", "json", "[1e400]", "[1e401]"),
+    ("json", "json", "[1e999999999]", "[2e999999999]"),
+    ("json", "json", "[1]", "[true]"),
+    ("json", "json", "[0.5]", '["0.5"]'),
+    ("float4", "decimal", "1", "1.00000001"),
+    ("float4", "float", "1", "1.00000001"),
+    ("float4", "float", "0.1", "0.1000000001"),
+    ("float4", "integer", "16777216", "16777217"),
+    ("float4", "float", "Infinity", "1e+300"),
+    ("float", "decimal", "0.1", "0.1000000000000000055511151231257827"),
+    ("float", "integer", "9007199254740992", "9007199254740993"),
+    ("float", "decimal", "Infinity", "1e400"),
+    ("decimal", "decimal", "1e999999999", "1e999999998"),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "left", "right"), UNEQUAL)
+def test_what_is_not_shown_to_be_equal_reads_different(
+    one: ValueFamily, other: ValueFamily, left: str, right: str
+) -> None:
+    shared = common_family(one, other)
+    assert canonical(one, shared)(left) != canonical(other, shared)(right)
+
+
+NUMBERS = [
+    # The declared type on either side, with a value that only the first can hold.
+    ("postgresql", "jsonb", "mysql", "JSON", """'{"a": 12345678901234567.25}'""", """'{"a": 12345678901234567.75}'"""),
+    ("postgresql", "jsonb", "sqlite", "JSON", """'{"a": 12345678901234567.25}'""", """'{"a": 12345678901234567.75}'"""),
+    ("postgresql", "numeric", "sqlite", "REAL", "9007199254740993", "9007199254740992"),
+    ("postgresql", "numeric", "mysql", "FLOAT", "1.00000001", "1"),
+    ("mariadb", "DECIMAL(20,9)", "postgresql", "real", "1.00000001", "1"),
+    ("mysql", "BIGINT", "postgresql", "float8", "9007199254740993", "9007199254740992"),
+]
+
+
+@pytest.mark.parametrize(("engine", "kind", "target", "lesser", "exact", "cut"), NUMBERS)
+def test_numbers_that_another_engine_cut(
+    engine: str, kind: str, target: str, lesser: str, exact: str, cut: str, make_database: MakeDatabase
+) -> None:
+    a, b = make_database(engine), make_database(target)
+    run(a, f"CREATE TABLE t (id INTEGER PRIMARY KEY, v {kind})", f"INSERT INTO t VALUES (1, {exact}), (2, {exact})")
+    run(b, f"CREATE TABLE t (id INTEGER PRIMARY KEY, v {lesser})", f"INSERT INTO t VALUES (1, {exact}), (2, {cut})")
+    found = compare_rows(a, b, "t", across=True)
+    # SQLite keeps JSON as text, and so every digit.
+    assert found.changed == (1 if (target, lesser) == ("sqlite", "JSON") else 2)
+    assert not found.identical
 
 
 @pytest.mark.parametrize("value", [str(2**200), "0." + "0" * 60 + "1", "123456789012345678901234567890.5"])
