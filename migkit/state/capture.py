@@ -124,7 +124,7 @@ def _capture(
         reading.run(sessions)
         if like is not None:
             read_as_before(dialect, reading.totals, like, reading.again(sessions))
-            read_earlier_columns(reading.totals, like, reading.again(sessions))
+            read_earlier_columns(dialect, reading.totals, like, reading.again(sessions))
         _require_unreplaced(db, sessions[0])
     reading.unchecked += unchecked(samples, seed)
     return replace(_state(db, captured_at, schemas, catalog, reading, dump), rows=rows, seed=seed)

@@ -36,6 +36,9 @@ class ProvenRows:
         Per column: the keys of a few of those rows.
     removed_samples : tuple of str
         The keys of a few of the rows removed.
+    without : frozenset of str
+        Columns that were left out, because their values are known to have changed: rows of a table without a key are
+        told apart by the others.
     """
 
     added: int
@@ -43,6 +46,7 @@ class ProvenRows:
     changed: Mapping[str, int]
     samples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     removed_samples: tuple[str, ...] = ()
+    without: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -190,19 +194,28 @@ class ContentComparison:
         after = self._new.tables[schema, table]
         rows = self._whole_rows((schema, table))
         intact = "retyped" if pair.difference("type") else "intact"
-        if rows is not None and rows[0] == rows[1]:
-            return intact
-        proven = self.proven((schema, table))
-        if proven is not None and not proven.removed:
+        # Where no row was, none can be damaged, and what went with the last is told of the table.
+        if (rows is not None and rows[0] == rows[1]) or 0 in (before["rows"], after["rows"]):
             return intact
         old, new = (
             one.columns.get(name, {}) for one, name in zip(digests, (renamed_from or column, column), strict=True)
         )
-        if proven is not None or (rows is not None and before["rows"] == after["rows"]):
-            # Rows went and others came, or as many went as were to go: this column's values are among the changed ones.
-            replaced = proven is None or min(proven.added, proven.removed) > 0
+        proven = self.proven((schema, table))
+        if proven is not None:
+            # Rows went and others came: this column's values are among the changed ones.
+            replaced = column in proven.without or min(proven.added, proven.removed) > 0
             return "changed" if replaced and old != new else intact
-        return "unproven"
+        if rows is None or before["rows"] != after["rows"]:
+            return "unproven"
+        if old != new:
+            return "changed"
+        # The same values; whether they are still in the same rows cannot be told beside others that changed.
+        return "unproven" if self._some_column_changed((schema, table), digests) else intact
+
+    def _some_column_changed(self, name: TableName, digests: tuple[TableDigest, TableDigest]) -> bool:
+        old, new = digests
+        names = {self._old_columns.get((*name, column), column): column for column in new.columns}
+        return any(old.columns[was] != new.columns[now] for was, now in names.items() if was in old.columns)
 
     def _column_fact(
         self, pair: Pair, renamed_from: str | None, result: ColumnContent, digest: TableDigest
@@ -250,7 +263,8 @@ class ContentComparison:
                 return verdict
         proven = self.proven((pair.key[0], pair.key[1]))
         rows = self._whole_rows((pair.key[0], pair.key[1]))
-        if proven is None and rows is not None and rows[0] != rows[1]:
+        as_many = pair.before["rows"] == pair.after["rows"]
+        if proven is None and as_many and rows is not None and rows[0] != rows[1]:
             return "changed"
         if proven is not None and proven.removed:
             return "rows replaced" if proven.added else "rows removed"

@@ -117,7 +117,12 @@ def _rows_lost(facts: ComparisonFacts, fact: TableFact, label: str, declared: De
 def _rows_exchanged(facts: ComparisonFacts, fact: TableFact, label: str, declared: Declarations) -> Iterator[Finding]:
     """Judge a table without a key whose rows are others although no column's values are."""
     moved = fact.content in ("changed", "rows replaced") and not (fact.pair.before or {}).get("key")
-    if moved and not _column_changed(facts, fact) and not declared.covers("change_data", f"{label}.*"):
+    proven = facts.proven.get(fact.name)
+    # Rows were compared without the columns whose values changed: what was found concerns the others.
+    others_moved = proven is not None and proven.without and proven.removed
+    if not moved or (_column_changed(facts, fact) and not others_moved):
+        return
+    if not declared.covers("change_data", f"{label}.*"):
         yield rules.DATA_CHANGED.finding(label, f"Values of table {label} moved between rows")
 
 
@@ -162,8 +167,9 @@ def _column_content(
     elif fact.content == "unproven" and not declared.covers("change_data", where, any_column):
         came = f"Rows came or went among those of {where}; the others were not compared{place}"
         # Rows without a key are told apart by all of their columns.
-        others = f"{where} was not compared: {table} has no key, and other columns than before"
-        yield rules.CONTENT_UNPROVEN.finding(where, came if of.rows_diff else others)
+        others = f"{where} was not compared: {table} has no key, and other columns or values than before"
+        has_key = (of.pair.before or {}).get("key")
+        yield rules.CONTENT_UNPROVEN.finding(where, came if has_key or of.rows_diff else others)
     elif fact.content == "not compared":
         yield rules.NOT_COMPARED.finding(where, f"The content of {where} was not compared")
     elif fact.content == "retyped":

@@ -9,7 +9,7 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from migkit.database import Database
-from migkit.dialects.base import Part, TableContent
+from migkit.dialects.base import Dialect, Part, TableContent
 from migkit.display.escape import shorten
 from migkit.errors import NotComparable
 from migkit.state.content import MODULUS
@@ -60,37 +60,56 @@ def compare_unproven(
     RowsNotComparable
         If the source changed since the clone was made, or the table cannot be read row by row.
     """
-    columns = _columns_to_read(facts, table)
+    columns, without = _columns_to_read(facts, table)
     old_table = next((old for old, new in facts.renames.tables.items() if new == table), table)
     old_columns = tuple(fact.renamed_from or fact.column for fact in columns)
     new_columns = tuple(fact.column for fact in columns)
+    forms = _forms(source.dialect, columns, keyless=not _key(facts, table))
     segments = tuple(sorted({number for fact in columns for number in fact.segments}))
     shift = next((fact.shift for fact in columns if fact.shift is not None), None)
     with opened(source, copy) as (left, right):
         sides = (
             Side(source, left, _content(source, left[0], before, old_table, (old_columns, {}), shift)),
-            Side(copy, right, _content(copy, right[0], before, table, (new_columns, _forms(columns)), shift)),
+            Side(copy, right, _content(copy, right[0], before, table, (new_columns, forms), shift)),
         )
         within, found = _digests(sides, segments, shift)
         _require_unchanged(before, old_table, found[0], segments, shift)
-        return _proven(sides, within, found, new_columns)
+        return replace(_proven(sides, within, found, new_columns), without=without)
 
 
-def _columns_to_read(facts: ComparisonFacts, table: TableName) -> list[ColumnFact]:
-    """Return the columns to read again: those left open and the key, or all where rows are told apart by all."""
+def _columns_to_read(facts: ComparisonFacts, table: TableName) -> tuple[list[ColumnFact], frozenset[str]]:
+    """Return the columns to read again, and those left out.
+
+    With a key, those left open are read, and the key. Without one, rows are told apart by all that is not known to have
+    changed: what stays besides is still in the same rows, if the rows are the same without what changed.
+    """
     shared = [fact for fact in facts.columns if fact.table == table and fact.pair.before and fact.pair.after]
-    pair = next(fact.pair for fact in facts.tables if fact.name == table)
-    key = key_columns(pair.after["key"] if pair.after else None)
+    key = _key(facts, table)
+    if not key:
+        kept = [fact for fact in shared if fact.content != "changed"] or shared
+        return kept, frozenset({fact.column for fact in shared} - {fact.column for fact in kept})
     # A row whose key holds a NULL is told apart by all of its columns, like the rows of a table without a key.
-    by_key = key and all(not (fact.nulls_before or fact.nulls_after) for fact in shared if fact.column in key)
-    return [fact for fact in shared if needs_rows(fact) or fact.column in key] if by_key else shared
+    if any(fact.nulls_before or fact.nulls_after for fact in shared if fact.column in key):
+        return shared, frozenset()
+    return [fact for fact in shared if needs_rows(fact) or fact.column in key], frozenset()
 
 
-def _forms(columns: Sequence[ColumnFact]) -> dict[str, str]:
-    """Return the forms in which columns of another type than before were digested."""
-    return {
-        fact.column: fact.pair.after["read_as"] for fact in columns if fact.pair.after and fact.pair.after["read_as"]
-    }
+def _key(facts: ComparisonFacts, table: TableName) -> tuple[str, ...]:
+    pair = next(fact.pair for fact in facts.tables if fact.name == table)
+    return key_columns(pair.after["key"] if pair.after else None)
+
+
+def _forms(dialect: Dialect, columns: Sequence[ColumnFact], *, keyless: bool) -> dict[str, str]:
+    """Return the forms in which columns of another type than before are digested."""
+    forms: dict[str, str] = {}
+    for fact in columns:
+        assert fact.pair.before and fact.pair.after
+        before, now = fact.pair.before["read_as"], fact.pair.after["read_as"]
+        if now:
+            # With a key, the capture has found out which form agrees; without one it cannot where rows came or went.
+            others = dialect.other_forms(before, now) if keyless and before not in (None, now) else ()
+            forms[fact.column] = others[0] if others else now
+    return forms
 
 
 def _content(

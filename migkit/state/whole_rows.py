@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 
-from migkit.dialects.base import Row
+from migkit.dialects.base import Dialect, Row
 from migkit.framing import plain
 from migkit.state.content import digest
 from migkit.state.renames import Contents, Renames
@@ -19,11 +19,13 @@ from migkit.state.segments import TableName
 from migkit.state.snapshot import State
 
 
-def read_earlier_columns(totals: Totals, like: State, read_again: ReadAgain) -> None:
+def read_earlier_columns(dialect: Dialect, totals: Totals, like: State, read_again: ReadAgain) -> None:
     """Read tables without a key by the columns they had, where those are still there and others beside them.
 
     Parameters
     ----------
+    dialect : Dialect
+        Knows in which other forms a type can be read.
     totals : dict
         What was read, by table; the digest by earlier columns is noted there.
     like : State
@@ -37,7 +39,8 @@ def read_earlier_columns(totals: Totals, like: State, read_again: ReadAgain) -> 
         now, before = dict(one.content.columns), earlier.get(name, {})
         # A sample is chosen by the hash of whole rows: by other columns it would be another one.
         if before and list(before) != list(now) and now.keys() >= before.keys() and not one.content.within:
-            contents.append(replace(one.content, columns=tuple((column, now[column]) for column in before)))
+            forms = tuple((column, _form(dialect, form, now[column])) for column, form in before.items())
+            contents.append(replace(one.content, columns=forms))
     again = read_again(contents) if contents else {}
     fingerprints = dict(zip(_names(like), plain(like.tables["row_fingerprint"]), strict=True))
     for name, reading in again.items():
@@ -45,6 +48,12 @@ def read_earlier_columns(totals: Totals, like: State, read_again: ReadAgain) -> 
         # Read in other forms than before, equal values may have other digests.
         if found == fingerprints[name] or columns == earlier[name]:
             totals[name].earlier_rows = json.dumps({"columns": list(columns), "fingerprint": found}, ensure_ascii=False)
+
+
+def _form(dialect: Dialect, before: str | None, now: str) -> str:
+    """Return the form in which a column of another type has the digests it had, if its values were kept."""
+    others = dialect.other_forms(before, now) if before not in (None, now) else ()
+    return others[0] if others else now
 
 
 def _earlier_columns(like: State) -> dict[TableName, dict[str, str]]:

@@ -61,7 +61,7 @@ def _manifest(rehearsal: Rehearsal) -> dict[str, Any]:
 def _encode_proven(rehearsal: Rehearsal) -> dict[str, Any]:
     return {
         name: [
-            {"schema": table[0], "table": table[1], **vars(rows)}
+            {"schema": table[0], "table": table[1], **vars(rows), "without": sorted(rows.without)}
             for table, rows in (comparison.facts.proven if comparison else {}).items()
         ]
         for name, comparison in (("comparison", rehearsal.comparison), ("rollback", rehearsal.rollback))
@@ -157,6 +157,7 @@ def _decode_proven(rows: list[dict[str, Any]]) -> dict[TableName, ProvenRows]:
             row["changed"],
             {column: tuple(keys) for column, keys in row.get("samples", {}).items()},
             tuple(row.get("removed_samples", ())),
+            frozenset(row.get("without", ())),
         )
         for row in rows
     }
