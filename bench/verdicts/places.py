@@ -10,7 +10,8 @@ An injury is found if every place it names is reported and nothing unrelated is.
 
 - anything else said of the same thing (a foreign key whose action changed has another definition, too),
 - the content of the table that a reported column belongs to,
-- the content of the columns of a table whose number of rows is reported.
+- the content of the columns of a table whose number of rows is reported,
+- that the other columns of a table without a key are unproven, where one changed.
 """
 
 from __future__ import annotations
@@ -141,7 +142,9 @@ def _follows(thing: str, words: set[str], places: Iterable[str]) -> bool:
         return False
     if frame == "tables":
         return any(place.startswith(f"columns {name}.") and place.endswith(": data") for place in places)
-    return frame == "columns" and f"tables {name.rpartition('.')[0]}: rows" in places
+    table = name.rpartition(".")[0]
+    beside = any(place.startswith(f"columns {table}.") and place.endswith(": data") for place in places)
+    return frame == "columns" and (f"tables {table}: rows" in places or (beside and words == {"unproven"}))
 
 
 def _misplaced(case: Case, comparison: Comparison) -> list[str]:

@@ -144,27 +144,40 @@ def _columns(facts: ComparisonFacts, declared: Declarations) -> Iterator[Finding
         if fact.renamed_from:
             old = f"{facts.label(fact.table)}.{fact.renamed_from}"
             yield rules.RENAMED.finding(where, f"Column {old} was renamed to {fact.column}")
-        yield from _column_content(fact, where, facts.label(fact.table), tables[fact.table], declared)
+        yield from _column_content(facts, fact, where, tables[fact.table], declared)
         yield from _column_definition(fact, where)
 
 
+def _change_is_told(facts: ComparisonFacts, table: TableFact, declared: Declarations) -> bool:
+    """Tell whether a change of another column fails the verdict; then the columns beside it need no words of theirs."""
+    label = facts.label(table.name)
+    others = (fact for fact in facts.columns if fact.table == table.name and fact.content == "changed")
+    return not (table.pair.before or {}).get("key") and not all(_is_declared(fact, label, declared) for fact in others)
+
+
+def _is_declared(fact: ColumnFact, table: str, declared: Declarations) -> bool:
+    """Tell whether a column's values were to change."""
+    where = f"{table}.{fact.column}"
+    covered = declared.covers("change_data", where, f"{table}.*")
+    return bool(fact.pair.difference("type") and declared.covers("lossy_type", where)) or covered
+
+
 def _column_content(
-    fact: ColumnFact, where: str, table: str, of: TableFact, declared: Declarations
+    facts: ComparisonFacts, fact: ColumnFact, where: str, of: TableFact, declared: Declarations
 ) -> Iterator[Finding]:
+    table = facts.label(fact.table)
     place = f" ({fact.where})" if fact.where else ""
     place += f", such as {', '.join(fact.sample_keys)}" if fact.sample_keys else ""
-    any_column = f"{table}.*"
     if fact.content == "changed":
         how_many = f"{_rows(fact.changed_rows)} of " if fact.changed_rows else ""
         type_change = fact.pair.difference("type")
-        covered = declared.covers("change_data", where, any_column)
-        if type_change:
-            covered = declared.covers("lossy_type", where) or covered
-        if not covered:
+        if not _is_declared(fact, table, declared):
             rule = rules.LOSSY_TYPE if type_change else rules.DATA_CHANGED
             by = f" with {type_change}" if type_change else ""
             yield rule.finding(where, f"{how_many}{where} changed{by}{place}".strip())
-    elif fact.content == "unproven" and not declared.covers("change_data", where, any_column):
+    elif fact.content == "unproven" and not declared.covers("change_data", where, f"{table}.*"):
+        if _change_is_told(facts, of, declared):
+            return
         came = f"Rows came or went among those of {where}; the others were not compared{place}"
         # Rows without a key are told apart by all of their columns.
         others = f"{where} was not compared: {table} has no key, and other columns or values than before"
