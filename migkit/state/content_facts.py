@@ -160,6 +160,8 @@ class ContentComparison:
         self._old_columns = {(*name[:2], new_name): name[2] for name, new_name in renames.columns.items()}
         self._pairs: dict[TableName, tuple[TableDigest, TableDigest] | None] = {}
         self._old = old
+        self._rows: dict[TableName, tuple[str, str] | None] = {}
+        self._with_changes: dict[TableName, bool] = {}
         self._other_samples: set[TableName] = set()
         self.unchecked: list[Row] = []
 
@@ -213,9 +215,13 @@ class ContentComparison:
         return "unproven" if self._some_column_changed((schema, table), digests) else intact
 
     def _some_column_changed(self, name: TableName, digests: tuple[TableDigest, TableDigest]) -> bool:
-        old, new = digests
-        names = {self._old_columns.get((*name, column), column): column for column in new.columns}
-        return any(old.columns[was] != new.columns[now] for was, now in names.items() if was in old.columns)
+        if name not in self._with_changes:
+            old, new = digests
+            names = {self._old_columns.get((*name, column), column): column for column in new.columns}
+            self._with_changes[name] = any(
+                old.columns[was] != new.columns[now] for was, now in names.items() if was in old.columns
+            )
+        return self._with_changes[name]
 
     def _column_fact(
         self, pair: Pair, renamed_from: str | None, result: ColumnContent, digest: TableDigest
@@ -274,7 +280,10 @@ class ContentComparison:
         return "appended" if (after or 0) > (before or 0) else "intact" if before == after else "rows removed"
 
     def _whole_rows(self, name: TableName) -> tuple[str, str] | None:
-        return whole_rows(self._old, self._new, self._renames, self._old_names.get(name, name), name)
+        if name not in self._rows:
+            old_name = self._old_names.get(name, name)
+            self._rows[name] = whole_rows(self._old, self._new, self._renames, old_name, name)
+        return self._rows[name]
 
     def _sample(self, contents: Contents, name: TableName) -> str | None:
         row = contents.tables.get(name)

@@ -122,6 +122,7 @@ def test_values_exchanged_beside_a_declared_change_are_not_taken_for_intact(note
     assert "notes.a was not compared: notes has no key, and other columns or values than before" in comparison.errors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exchanged", [False, True])
 def test_a_rehearsal_compares_the_rows_without_what_was_to_change(
     notes: Database, tmp_path: Path, *, exchanged: bool
