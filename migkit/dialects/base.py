@@ -253,6 +253,10 @@ class Dialect(Canaries, Guarding, Measuring, PointInTime, Faults, Backing, Workl
         """Stream the values of the rows with these seeds, in any order; ``None`` means every row."""
         raise UnsupportedFeature(f"{self.label} cannot read rows as text")
 
+    def has_repeated_key(self, connection: Connection, content: TableContent) -> bool:
+        """Tell whether several rows have one key; rows whose key holds a NULL are left out."""
+        raise UnsupportedFeature(f"{self.label} cannot compare rows one by one")
+
     def value_family(self, content_type: str, declared: str) -> ValueFamily:
         """Return what the values of a column are, by what engines have in common."""
         return "text"

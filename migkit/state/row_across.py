@@ -51,11 +51,11 @@ def compare_across(
     Raises
     ------
     NotComparable
-        If the tables have nothing in common, or a key that was chosen holds NULLs.
+        If the tables have nothing in common, or a key that was chosen holds NULLs or is not unique.
     """
     with opened(a, b) as sessions:
         targets = find_target(a, sessions[0][0], table), find_target(b, sessions[1][0], table)
-        matched = match(*targets, columns, key)
+        matched = match(targets, sessions, columns, key)
         readers = _readers(targets, matched, sessions)
         found = Found(limit)
         with closing(_Spool()) as spool:

@@ -45,12 +45,12 @@ def compare_rows(
         Compare only these; by default all that both tables have.
     key : sequence of str, optional
         Tell rows apart by these columns; by default the key of the table in `a`, else in `b`. Empty to compare whole
-        rows, as is done for tables without a key.
+        rows, as is done for tables without a key. One that is named must be unique in both tables.
     limit : int
         Rows whose values are fetched; all are counted.
     across : bool
-        Compare the values themselves, in a form that all engines have in common, on this machine: between engines,
-        whose digests differ. Every row is fetched, so that it takes many times as long.
+        Compare the values themselves on this machine, in a form all engines have in common (a decimal equals a FLOAT
+        or DOUBLE only with exactly its shortest digits). Every row is fetched: it takes many times as long.
     progress : Progress, optional
         Where to tell how far it is.
 
@@ -62,7 +62,7 @@ def compare_rows(
     Raises
     ------
     NotComparable
-        If the databases are of different engines, or the tables have nothing in common.
+        If the engines differ, the tables have nothing in common, or a key that was named holds NULLs or is not unique.
     """
     if not across:
         _require_one_method(a, b)
@@ -72,7 +72,7 @@ def compare_rows(
             return compare_across(a, b, table, columns=columns, key=key, limit=limit)
         with opened(a, b) as (left, right):
             targets = find_target(a, left[0], table), find_target(b, right[0], table)
-            matched = match(*targets, columns, key)
+            matched = match(targets, (left, right), columns, key)
             sides = _sides(targets, matched, (left, right))
             found, whole = _compare(sides, limit, chosen_key=key is not None)
             rows = list(kept_rows(matched.columns, found, _kept_values(sides, found)))

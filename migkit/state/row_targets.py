@@ -104,28 +104,36 @@ def _target(db: Database, connection: Connection, catalog: Catalog, name: TableN
     )
 
 
-def match(a: Target, b: Target, columns: Sequence[str] | None, key: Sequence[str] | None) -> Matched:
+def match(
+    targets: tuple[Target, Target],
+    sessions: tuple[list[Connection], list[Connection]],
+    columns: Sequence[str] | None,
+    key: Sequence[str] | None,
+) -> Matched:
     """Decide which columns are compared, and by which key rows are told apart.
 
     Parameters
     ----------
-    a, b : Target
+    targets : pair of Target
         The tables.
+    sessions : pair of list of Connection
+        Sessions of their databases.
     columns : sequence of str or None
         Only these.
     key : sequence of str or None
-        The key; ``None`` for that of `a`, else that of `b`; an empty one compares whole rows.
+        The key; ``None`` for that of the first table, else that of the second; an empty one compares whole rows.
 
     Returns
     -------
     Matched
-        Columns in the order of `a`, the key first.
+        Columns in the order of the first table, the key first.
 
     Raises
     ------
     NotComparable
-        If a column that was asked for is not in both tables.
+        If a column that was asked for is not in both tables, or the key that was asked for is not unique.
     """
+    a, b = targets
     for name in (*(columns or ()), *(key or ())):
         _require_column(a, name)
         _require_column(b, name)
@@ -135,7 +143,34 @@ def match(a: Target, b: Target, columns: Sequence[str] | None, key: Sequence[str
     rest = tuple(name for name in chosen if name not in found)
     if not (found or rest):
         raise NotComparable(f"{a.name[1]} has no column in common with {b.name[1]}", where=f"{a.db.name}, {b.db.name}")
+    if key:
+        _require_unique(targets, sessions, found)
     return Matched((*found, *rest), found, tuple(_unchecked(a, b, columns)))
+
+
+def _require_unique(
+    targets: tuple[Target, Target], sessions: tuple[list[Connection], list[Connection]], key: tuple[str, ...]
+) -> None:
+    """Refuse a key that several rows share: those could exchange their values without a trace in any digest.
+
+    A key that nobody chose is a constraint of one table: were it not unique in the other, its own digest would show it.
+    """
+    for target, (session, *_) in zip(targets, sessions, strict=True):
+        if _is_repeated(target, session, key):
+            raise NotComparable(
+                f"Several rows of {target.name[1]} have the same {', '.join(key)}, and cannot be told apart by it",
+                where=target.db.name,
+                next_step="Name a key that is unique in both tables, or compare whole rows with an empty one.",
+            )
+
+
+def _is_repeated(target: Target, session: Connection, key: tuple[str, ...]) -> bool:
+    if target.content.key and set(key).issuperset(target.content.key):
+        return False
+    columns = tuple((name, target.columns[name][0]) for name in key)
+    with explained(target.db):
+        content = replace(target.content, columns=columns, key=key, shift=None)
+        return target.db.dialect.has_repeated_key(session, content)
 
 
 def _require_column(target: Target, name: str) -> None:

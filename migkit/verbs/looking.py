@@ -131,11 +131,11 @@ def compare_rows(
     columns : sequence of str, optional
         Compare only these; by default all that both tables have, the others being listed in ``unchecked``.
     key : sequence of str, optional
-        Tell rows apart by these columns, by default the table's own key; by whole rows if empty, or without a key.
+        Tell rows apart by these unique columns, by default the table's key; by whole rows if empty, or without a key.
     limit : int
         Rows whose values are fetched; all that differ are counted.
     across : bool
-        Fetch every row, and compare values in a form all engines have in common: between engines. Much slower.
+        Compare the values of all rows in a form engines have in common, numbers digit by digit. Much slower.
     progress : Progress, optional
         Where to tell how far it is.
 
@@ -148,7 +148,7 @@ def compare_rows(
     Raises
     ------
     NotComparable
-        If the engines differ without `across`, there is no such table or column, or a key holds NULLs.
+        If the engines differ without `across`, there is no such table or column, or a key holds NULLs or is not unique.
 
     Examples
     --------

@@ -13,8 +13,6 @@ from sqlalchemy import event, text
 from migkit.database import Database
 from migkit.errors import NotComparable
 from migkit.state import row_narrowing
-from migkit.state.capture import capture
-from migkit.state.comparison import compare
 from migkit.state.row_comparison import compare_rows
 from migkit.state.row_results import RowComparison
 from tests.conftest import MakeDatabase
@@ -218,26 +216,6 @@ def test_columns_of_one_side_are_listed_as_not_checked(pair: Pair) -> None:
         compare_rows(*pair, "user")
 
 
-def test_another_key_can_be_chosen(pair: Pair) -> None:
-    users(pair, range(1, 200))
-    run(pair[1], "UPDATE users SET id = id + 100000 WHERE id = 50")
-    assert counts(compare_rows(*pair, "users")) == (1, 1, 0)
-    found = compare_rows(*pair, "users", key=["email"])
-    assert counts(found) == (0, 0, 1)
-    assert told(found) == {("changed", "user50@example.com", "id", "50", "100050")}
-    run(pair[0], "UPDATE users SET email = NULL WHERE id = 3")
-    with pytest.raises(NotComparable, match="email is NULL in some rows"):
-        compare_rows(*pair, "users", key=["email"])
-    assert counts(compare_rows(*pair, "users", key=[])) == (2, 2, 0)
-
-
-def test_a_key_that_is_not_unique(pair: Pair) -> None:
-    users(pair, range(1, 101))
-    run(pair[1], "UPDATE users SET email = 'x' WHERE id = 50", "DELETE FROM users WHERE id = 51")
-    found = compare_rows(*pair, "users", key=["visits"], columns=["email"])
-    assert counts(found) == (0, 1, 1)
-
-
 @pytest.mark.parametrize(
     "name", ['order"; drop table x;--', "<script>", "Mixed.Case", "ünï", "a:b %s", "back\\slash`'"]
 )
@@ -333,47 +311,6 @@ def test_values_that_bite(pair: Pair, engine_name: str) -> None:
     for row in told(found):
         assert row[3] != row[4], row
     assert compare_rows(pair[0], pair[0], "t").identical
-
-
-def test_null_keys_of_sqlite(make_database: MakeDatabase) -> None:
-    pair = make_database("sqlite"), make_database("sqlite")
-    both(
-        pair,
-        "CREATE TABLE t (id TEXT PRIMARY KEY, v)",
-        "INSERT INTO t VALUES (NULL, 1), (NULL, 1), (NULL, 2), ('a', 1)",
-    )
-    assert compare_rows(*pair, "t").identical
-    run(pair[1], "UPDATE t SET v = 3 WHERE v = 2", "UPDATE t SET v = 9 WHERE id = 'a'")
-    found = compare_rows(*pair, "t")
-    assert counts(found) == (1, 1, 1)
-
-
-def test_text_keys_of_sqlite_that_are_not_utf8(make_database: MakeDatabase) -> None:
-    pair = make_database("sqlite"), make_database("sqlite")
-    both(
-        pair,
-        "CREATE TABLE t (id TEXT PRIMARY KEY, v)",
-        "INSERT INTO t VALUES (CAST(x'ff' AS TEXT), 1), (CAST(x'fe' AS TEXT), 2)",
-    )
-    before = capture(pair[1])
-    assert compare_rows(*pair, "t").identical
-    run(pair[1], "UPDATE t SET v = 3 - v")
-    columns = compare(before, capture(pair[1], like=before)).columns
-    assert list(columns[columns["content"] == "changed"]["column"]) == ["v"]
-    assert counts(compare_rows(*pair, "t")) == (0, 0, 2)
-
-
-def test_integer_keys_of_sqlite_that_are_texts(make_database: MakeDatabase) -> None:
-    pair = make_database("sqlite"), make_database("sqlite")
-    both(
-        pair,
-        "CREATE TABLE t (id INT PRIMARY KEY, v)",
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)"
-        " INSERT INTO t SELECT i, i FROM n",
-        "INSERT INTO t VALUES ('x', 1), (2.5, 1), (x'00', 1)",
-    )
-    run(pair[1], "UPDATE t SET v = 2 WHERE id IN ('x', 250)")
-    assert {row[1] for row in told(compare_rows(*pair, "t"))} == {"x", "250"}
 
 
 def test_wide_rows(db: Database, make_database: MakeDatabase, engine_name: str) -> None:

@@ -176,6 +176,10 @@ class MySQL(MySQLPointInTime, MySQLBacking, MySQLCanaries, MeasuresMySQL, Guardi
         """Stream rows as text."""
         return rows.read_values(connection, content, seeds, self.hash)
 
+    def has_repeated_key(self, connection: Connection, content: TableContent) -> bool:
+        """Group the table by the key's hash."""
+        return rows.has_repeated_key(connection, content, self.hash)
+
     def value_family(self, content_type: str, declared: str) -> ValueFamily:
         """Return what the values of a column are."""
         return rows.value_family(content_type, declared)

@@ -82,6 +82,15 @@ def read_values(
         yield RowValues(int(row[0]), tuple(row[1:width]), tuple(row[width:]))
 
 
+def has_repeated_key(connection: Connection, content: TableContent, by: Hash) -> bool:
+    """Tell whether several rows have one key: the hashes decide, since a collation may call two keys equal."""
+    hashes = _hashes(connection, content, by)
+    known = [f"{quote(name)} IS NOT NULL" for name in content.key]
+    inner = f"SELECT {hashes.seed()} AS c0 FROM {_source(content, hashes, known)} LIMIT {2**63 - 1}"
+    sql = f"SELECT 1 FROM ({inner}) AS digested GROUP BY c0 HAVING COUNT(*) > 1 LIMIT 1"
+    return scalar(connection, sql) is not None
+
+
 def value_family(content_type: str, declared: str) -> ValueFamily:
     """Return what the values of a column are."""
     kind = declared.lower()

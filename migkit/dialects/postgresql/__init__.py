@@ -138,6 +138,10 @@ class PostgreSQL(
         """Stream rows as text, as casts to text write them."""
         return rows.read_values(connection, content, seeds)
 
+    def has_repeated_key(self, connection: Connection, content: TableContent) -> bool:
+        """Group the table by the key's hash."""
+        return rows.has_repeated_key(connection, content)
+
     def value_family(self, content_type: str, declared: str) -> ValueFamily:
         """Return what values of a base type are."""
         return rows.value_family(content_type)

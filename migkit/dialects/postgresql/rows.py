@@ -109,6 +109,14 @@ def read_values(connection: Connection, content: TableContent, seeds: Sequence[i
             yield RowValues(cells[0], cells[1:width], cells[width:])
 
 
+def has_repeated_key(connection: Connection, content: TableContent) -> bool:
+    """Tell whether several rows have one key: the hashes decide, since some types know no equality."""
+    known = " AND ".join(f"{quote(name)} IS NOT NULL" for name in content.key)
+    reading = plan_reading(connection, content, known)
+    sql = f"SELECT 1 FROM {reading.source} GROUP BY {reading.seed} HAVING count(*) > 1 LIMIT 1"
+    return execute(connection, sql).scalar() is not None
+
+
 def value_family(content_type: str) -> ValueFamily:
     """Return what values of a base type are; all others are compared as text."""
     return _FAMILIES.get(content_type, "text")

@@ -129,6 +129,10 @@ class SQLite(
         """Stream rows as text, with the storage class of each value."""
         return row_values.read_values(connection, content, seeds)
 
+    def has_repeated_key(self, connection: Connection, content: TableContent) -> bool:
+        """Group the table by the key's values and their types."""
+        return row_digests.has_repeated_key(connection, content)
+
     def value_family(self, content_type: str, declared: str) -> ValueFamily:
         """Return what a declared type stands for."""
         return row_values.value_family(declared)

@@ -17,11 +17,12 @@ import numpy.typing as npt
 from sqlalchemy import Connection
 
 from migkit.dialects.base import Part, RowDigest, TableContent
-from migkit.dialects.sqlite.batches import Batch
+from migkit.dialects.sqlite.batches import Batch, quote, table_name
 from migkit.dialects.sqlite.binding import BoundBatch
 from migkit.dialects.sqlite.content import read_bound, row_segments
 from migkit.dialects.sqlite.hashing import Hashes, Mask
 from migkit.dialects.sqlite.row_values import value_text
+from migkit.dialects.sqlite.session import driver_connection, reading_errors
 
 # What is sorted in memory at a time; more than that waits in temporary files, from which a few rows are read at once.
 RUN_BYTES = 32 << 20
@@ -65,6 +66,15 @@ def _with_nulls(words: Hashes, mask: Mask | None) -> list[int | None]:
         for row in np.flatnonzero(~mask).tolist():
             cells[row] = None
     return cells
+
+
+def has_repeated_key(connection: Connection, content: TableContent) -> bool:
+    """Tell whether several rows have one key: 1 and 1.0, or texts that a collation calls equal, are two."""
+    known = " AND ".join(f"{quote(name)} IS NOT NULL" for name in content.key)
+    exact = ", ".join(f"typeof({quote(name)}), {quote(name)} COLLATE BINARY" for name in content.key)
+    sql = f"SELECT 1 FROM {table_name(content)} WHERE {known} GROUP BY {exact} HAVING count(*) > 1 LIMIT 1"
+    with reading_errors(sql):
+        return driver_connection(connection).execute(sql).fetchone() is not None
 
 
 def read_rows(connection: Connection, content: TableContent, segments: Sequence[int] | None) -> Iterator[RowDigest]:
