@@ -15,6 +15,7 @@ from migkit.state.content_facts import ColumnFact, ContentComparison, ProvenRows
 from migkit.state.renames import Contents, Renames, find_renames
 from migkit.state.schema_digest import Elsewhere, differing_statements, why_not_compared
 from migkit.state.segments import TableName, table_digests
+from migkit.state.sequences import movement
 from migkit.state.snapshot import State
 
 
@@ -173,23 +174,10 @@ def _moved_columns(old: Contents, new: Contents, renames: Renames) -> dict[tuple
 
 def _with_value(pair: Pair) -> Pair:
     """A sequence that was set back is a change; one that advanced is not."""
-    if pair.before is None or pair.after is None or pair.before["value"] == pair.after["value"]:
+    if pair.before is None or pair.after is None or movement(pair) in ("none", "forward"):
         return pair
     difference = Difference("value", pair.before["value"], pair.after["value"])
-    if advanced(difference):
-        return pair
     return replace(pair, differences=(*pair.differences, difference))
-
-
-def advanced(difference: Difference) -> bool:
-    """Tell whether a sequence's value only moved forward."""
-    before, after = _number(difference.before), _number(difference.after)
-    return before is None or (after is not None and after >= before)
-
-
-def _number(value: object) -> int | None:
-    digits = str(value).split()[0] if value is not None else ""
-    return int(digits) if digits.lstrip("-").isdigit() else None
 
 
 def _orphans(before: State, after: State, renames: Renames) -> tuple[OrphanFact, ...]:

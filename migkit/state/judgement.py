@@ -9,8 +9,9 @@ from migkit.findings import Finding, Rule
 from migkit.state import rules
 from migkit.state.changes import Pair
 from migkit.state.content_facts import ColumnFact, TableFact
-from migkit.state.facts import ComparisonFacts, advanced
+from migkit.state.facts import ComparisonFacts
 from migkit.state.following import find_gone
+from migkit.state.sequences import movement
 
 CONTENT_RULES = frozenset(
     rule.id
@@ -261,13 +262,14 @@ def _objects(facts: ComparisonFacts, declared: Declarations) -> Iterator[Finding
             yield rules.OBJECT_LOST.finding(f"{kind} {name}", f"The {kind} {name} was removed")
         else:
             rule = rules.OBJECT_DAMAGED if _is_damage(pair) else rules.OBJECT_CHANGED
-            yield rule.finding(f"{kind} {name}", f"The {kind} {name} changed: {pair.detail}")
+            doubt = " (it cycles: whether it went round or was set back cannot be told)"
+            told = f"{pair.detail}{doubt if movement(pair) == 'unknown' else ''}"
+            yield rule.finding(f"{kind} {name}", f"The {kind} {name} changed: {told}")
 
 
 def _is_damage(pair: Pair) -> bool:
     """Tell whether a changed object lost a part: labels or privileges that are a list, a switch, a sequence's value."""
-    value = pair.difference("value")
-    if value is not None and not advanced(value):
+    if movement(pair) == "back":
         return True
     definition = pair.difference("definition")
     if definition is None or pair.key[0] not in ("enum", "grant", "trigger", "policy"):
