@@ -76,6 +76,7 @@ def judge(
     findings = [
         *_tables(facts, declared),
         *_columns(facts, declared),
+        *_columns_of_views(facts, declared),
         *_constraints(facts, declared),
         *_indexes(facts, declared),
         *_objects(facts, declared),
@@ -161,6 +162,28 @@ def _is_declared(fact: ColumnFact, table: str, declared: Declarations) -> bool:
     where = f"{table}.{fact.column}"
     covered = declared.covers("change_data", where, f"{table}.*")
     return bool(fact.pair.difference("type") and declared.covers("lossy_type", where)) or covered
+
+
+def _columns_of_views(facts: ComparisonFacts, declared: Declarations) -> Iterator[Finding]:
+    """Judge the columns of views that are still there: a view is what its readers can name, however it is defined.
+
+    Where a column of its table was renamed, the definition of the view may be the same but for that name.
+    """
+    kept = {pair.key[1:] for pair in facts.objects if pair.key[0] == "view" and pair.before and pair.after}
+    tables = {fact.name for fact in facts.tables}
+    for fact in facts.columns:
+        if fact.table not in kept or fact.table in tables:
+            continue
+        view = facts.label(fact.table)
+        where = f"{view}.{fact.column}"
+        if fact.change == "removed":
+            # Who declares that the view may go says no less.
+            if not declared.covers("drop_column", where) and not declared.covers(
+                "drop_object", f"view.{fact.table[1]}"
+            ):
+                yield rules.COLUMN_LOST.finding(where, f"Column {fact.column} of view {view} was removed")
+        elif fact.change == "added":
+            yield rules.VIEW_WIDENED.finding(where, f"View {view} has another column: {fact.column}")
 
 
 def _column_content(

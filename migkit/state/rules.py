@@ -16,7 +16,7 @@ TABLE_LOST = Rule(
 COLUMN_LOST = Rule(
     "column-lost",
     "error",
-    "A column is gone and its content is nowhere else.",
+    "A column is gone and its content is nowhere else, or a view does not show it any more.",
     "Its values are lost, and queries that name it fail at once.",
     "Stop using it first and drop it in a later release, or declare drop_column:TABLE.COLUMN.",
     bad="ALTER TABLE users DROP COLUMN phone",
@@ -158,6 +158,15 @@ COLUMN_CHANGED = Rule(
     bad="ALTER TABLE users ALTER status DROP DEFAULT",
     good="ALTER TABLE users ALTER status SET DEFAULT 'new'",
 )
+VIEW_WIDENED = Rule(
+    "view-widened",
+    "note",
+    "A view has a column that it did not have.",
+    "Readers that take all of its columns get another one.",
+    "Check that readers name the columns they need.",
+    bad="INSERT INTO archive SELECT * FROM active_users",
+    good="INSERT INTO archive SELECT id, email FROM active_users",
+)
 RETYPED = Rule(
     "retyped",
     "note",
@@ -222,6 +231,7 @@ RULES = (
     OBJECT_DAMAGED,
     TABLE_CHANGED,
     COLUMN_CHANGED,
+    VIEW_WIDENED,
     RETYPED,
     RENAMED,
     SCHEMA_DIFFERS_ELSEWHERE,
