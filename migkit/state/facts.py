@@ -12,26 +12,12 @@ from migkit.dialects.base import Row
 from migkit.framing import FrameSpec
 from migkit.state.changes import Difference, Pair, pair_rows, shared_positions
 from migkit.state.content_facts import ColumnFact, ContentComparison, ProvenRows, TableFact
+from migkit.state.orphan_facts import Movements, OrphanFact, pair_orphans
 from migkit.state.renames import Contents, Renames, find_renames
 from migkit.state.schema_digest import Elsewhere, differing_statements, why_not_compared
 from migkit.state.segments import TableName, table_digests
 from migkit.state.sequences import movement
 from migkit.state.snapshot import State
-
-
-@dataclass(frozen=True)
-class OrphanFact:
-    """Orphans of a foreign key before and after; ``None`` where they were not counted."""
-
-    key: tuple[str, ...]
-    referenced: str
-    before: int | None
-    after: int | None
-
-    @property
-    def new(self) -> int | None:
-        """Orphans since; all of them where the foreign key is new."""
-        return None if self.after is None else self.after - (self.before or 0)
 
 
 @dataclass(frozen=True)
@@ -114,16 +100,19 @@ def gather_facts(before: State, after: State, proven: Mapping[TableName, ProvenR
         content.table(pair, by_table.get((pair.key[0], pair.key[1]), []))
         for pair in pair_rows(frames.TABLES, old.tables.values(), new.tables.values(), renames)
     )
+    constraints = _pairs(frames.CONSTRAINTS, before.constraints, after.constraints, renames)
+    orphans = pair_orphans(before, after, renames)
+    exchanged = Movements(tables, columns, constraints, proven).exchanged_orphans(orphans)
     facts = ComparisonFacts(
         default_schema=after.default_schema,
         renames=renames,
         tables=tables,
         columns=columns,
-        constraints=_pairs(frames.CONSTRAINTS, before.constraints, after.constraints, renames),
+        constraints=constraints,
         indexes=_pairs(frames.INDEXES, before.indexes, after.indexes, renames),
         objects=tuple(_with_value(pair) for pair in _pairs(frames.OBJECTS, before.objects, after.objects, renames)),
-        orphans=_orphans(before, after, renames),
-        unchecked=(*_unchecked(before, after), *content.unchecked),
+        orphans=orphans,
+        unchecked=(*_unchecked(before, after), *content.unchecked, *exchanged),
         proven=proven,
     )
     if not facts.same_schema:
@@ -178,18 +167,6 @@ def _with_value(pair: Pair) -> Pair:
         return pair
     difference = Difference("value", pair.before["value"], pair.after["value"])
     return replace(pair, differences=(*pair.differences, difference))
-
-
-def _orphans(before: State, after: State, renames: Renames) -> tuple[OrphanFact, ...]:
-    return tuple(
-        OrphanFact(
-            pair.key,
-            (pair.after or pair.before or {})["referenced"],
-            pair.before["orphans"] if pair.before else None,
-            pair.after["orphans"] if pair.after else None,
-        )
-        for pair in _pairs(frames.ORPHANS, before.orphans, after.orphans, renames)
-    )
 
 
 def _unchecked(before: State, after: State) -> list[Row]:

@@ -53,7 +53,7 @@ class Renames:
         """
         if not self:
             return False
-        old, new = _tokens(before), _tokens(after)
+        old, new = tokens(before), tokens(after)
         words = {one[1]: other[1] for one, other in self.tables.items()}
         mentioned = {token for token in new if not token.startswith("'")}
         for (schema, table, column), name in self.columns.items():
@@ -65,7 +65,7 @@ class Renames:
 _TOKEN = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|[\w$]+|\S""")
 
 
-def _tokens(text: str) -> list[str]:
+def tokens(text: str) -> list[str]:
     """Split SQL into words, literals and signs; quotes around identifiers go, those around literals stay."""
     return [
         token[1:-1].replace(token[0] * 2, token[0]) if token[0] in '"`' and len(token) > 1 else token
