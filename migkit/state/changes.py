@@ -8,8 +8,8 @@ from typing import Literal
 
 from migkit.dialects.base import Row
 from migkit.framing import FrameSpec
+from migkit.state.pairing import alike, find_pairs, follows, owner
 from migkit.state.renames import Renames
-from migkit.state.segments import TableName
 
 Change = Literal["unchanged", "added", "removed", "changed", "renamed"]
 
@@ -42,6 +42,8 @@ class Pair:
             return "added"
         if self.after is None:
             return "removed"
+        if self.difference("name") and len(self.differences) == 1:
+            return "renamed"
         return "changed" if self.differences else "unchanged"
 
     @property
@@ -72,6 +74,8 @@ def pair_rows(
         The two sets.
     renames : Renames
         Earlier names are carried over before rows are joined; definitions that differ only by them are unchanged.
+        What then is in one set only is joined by its definition, and has a difference in its ``name`` unless that is
+        what became of it by itself.
     ignore : frozenset of str
         Facts that are judged elsewhere.
 
@@ -82,14 +86,16 @@ def pair_rows(
     """
     old = {_renamed_key(spec, row, renames): row for row in before}
     new = {tuple(row[name] for name in spec.keys): row for row in after}
+    pairs = find_pairs(
+        spec,
+        {key: row for key, row in old.items() if key not in new},
+        {key: row for key, row in new.items() if key not in old},
+        renames,
+    )
+    old = {pairs.get(key, key): row for key, row in old.items()}
     facts = [fact for fact in spec.facts if fact not in ignore]
     return [
-        Pair(
-            key,
-            old.get(key),
-            new.get(key),
-            _differences(_owner(spec, new.get(key)), old.get(key), new.get(key), facts, renames),
-        )
+        Pair(key, old.get(key), new.get(key), _differences(spec, old.get(key), new.get(key), facts, renames))
         for key in sorted(old.keys() | new.keys(), key=lambda key: tuple(part or "" for part in key))
     ]
 
@@ -106,28 +112,22 @@ def _renamed_key(spec: FrameSpec, row: Row, renames: Renames) -> tuple[str, ...]
 
 
 # What a name in it would be a coincidence of.
-_NEVER_EXPLAINED = frozenset({"type", "kind", "nullable", "owner"})
+_NEVER_EXPLAINED = frozenset({"name", "type", "kind", "nullable", "owner"})
 
 
 def _differences(
-    owner: TableName | None, before: Row | None, after: Row | None, facts: Iterable[str], renames: Renames
+    spec: FrameSpec, before: Row | None, after: Row | None, facts: Iterable[str], renames: Renames
 ) -> tuple[Difference, ...]:
     if before is None or after is None:
         return ()
+    table = owner(spec, after)
+    renamed = "name" in spec.keys and before["name"] != after["name"] and not follows(spec, before, after, renames)
     return tuple(
         Difference(fact, before[fact], after[fact])
-        for fact in facts
+        for fact in (*(["name"] if renamed else []), *facts)
         if before[fact] != after[fact]
-        and (fact in _NEVER_EXPLAINED or not _same_but_renamed(owner, before[fact], after[fact], renames))
+        and (fact in _NEVER_EXPLAINED or not alike(spec, fact, table, before[fact], after[fact], renames))
     )
-
-
-def _same_but_renamed(owner: TableName | None, before: object, after: object, renames: Renames) -> bool:
-    return isinstance(before, str) and isinstance(after, str) and renames.explains(owner, before, after)
-
-
-def _owner(spec: FrameSpec, row: Row | None) -> TableName | None:
-    return (row["schema"], row["table"]) if row is not None and "table" in spec.keys else None
 
 
 def _shown(value: object) -> str:

@@ -254,17 +254,21 @@ def _hanging_on_tables(
     gone = find_gone(facts)
     for pair in pairs:
         table = (pair.key[0], pair.key[1])
-        if pair.change not in ("removed", "changed") or table in gone.tables:
+        if pair.change in ("added", "unchanged") or table in gone.tables:
             continue
         if pair.change == "removed" and gone.takes_along(table, pair.before or {}):
             continue
         where = f"{facts.label(table)}.{pair.key[2]}"
-        if declared.covers(verb, where):
+        name = pair.difference("name")
+        if declared.covers(verb, where, *([f"{facts.label(table)}.{name.before}"] if name else [])):
             continue
-        if pair.change == "removed":
+        if pair.change == "renamed":
+            old = (pair.before or {})["name"]
+            yield rules.RENAMED.finding(where, f"{noun} {old} on {facts.label(table)} was renamed to {pair.key[2]}")
+        elif pair.change == "removed":
             why = " with one of its columns" if gone.tears(table, pair.before or {}) else ""
             yield lost.finding(where, f"{noun} {pair.key[2]} on {facts.label(table)} was removed{why}")
-        elif {one.fact for one in pair.differences} <= {"comment"}:
+        elif {one.fact for one in pair.differences} <= {"comment", "name"}:
             yield rules.OBJECT_CHANGED.finding(where, f"{noun} {where} changed: {pair.detail}")
         else:
             yield changed.finding(where, f"{noun} {pair.key[2]} on {facts.label(table)} changed: {pair.detail}")

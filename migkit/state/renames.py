@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,15 +51,16 @@ class Renames:
         before, after : str
             The definitions.
         """
-        if not self:
-            return False
-        old, new = tokens(before), tokens(after)
+        return bool(self) and self.carries(owner, tokens(before), tokens(after))
+
+    def carries(self, owner: TableName | None, before: Sequence[str], after: Sequence[str]) -> bool:
+        """Tell of the words of two definitions what :meth:`explains` tells of their text."""
         words = {one[1]: other[1] for one, other in self.tables.items()}
-        mentioned = {token for token in new if not token.startswith("'")}
+        mentioned = {token for token in after if not token.startswith("'")}
         for (schema, table, column), name in self.columns.items():
             if (schema, table) == owner or table in mentioned:
                 words[column] = name
-        return [words.get(token, token) for token in old] == new
+        return [words.get(token, token) for token in before] == list(after)
 
 
 _TOKEN = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|[\w$]+|\S""")

@@ -179,8 +179,8 @@ RETYPED = Rule(
 RENAMED = Rule(
     "renamed",
     "warning",
-    "A table or column has another name and the same content.",
-    "Queries that use the old name fail at once.",
+    "A table or column has another name and the same content; an index or constraint, and the same definition.",
+    "Statements that use the old name fail at once.",
     "Deploy readers that know both names first, or leave a view under the old name.",
     bad="ALTER TABLE users RENAME COLUMN name TO full_name",
     good="ALTER TABLE users ADD full_name …; both are written for one release",

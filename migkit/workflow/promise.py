@@ -193,9 +193,9 @@ class _Checker:
     ) -> Iterator[Row]:
         present = self._rows(frame, keys)
         for pair in pairs:
-            if pair.change != "unchanged":
-                noun, label = name(pair)
-                yield self._thing(noun, label, pair, present.get(pair.key), facts)
+            for one in _apart(pair) if pair.change != "unchanged" else ():
+                noun, label = name(one)
+                yield self._thing(noun, label, one, present.get(one.key), facts)
 
     def tables(self) -> Iterator[Row]:
         """Tables that come or go."""
@@ -266,6 +266,15 @@ class _Checker:
 
     def _label(self, pair: Pair) -> str:
         return self._facts.label((pair.key[0], pair.key[1]))
+
+
+def _apart(pair: Pair) -> tuple[Pair, ...]:
+    """Return what a rename took away and what it made: both are promised."""
+    name = pair.difference("name")
+    if name is None:
+        return (pair,)
+    earlier = (*pair.key[:-1], str(name.before))
+    return Pair(earlier, pair.before, None), Pair(pair.key, None, pair.after)
 
 
 def _orphans(state: State) -> dict[tuple[str, ...], int | None]:
