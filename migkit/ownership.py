@@ -15,6 +15,8 @@ from functools import lru_cache
 from pathlib import Path
 
 SCRATCH_PREFIX = "migkit_scratch_"
+# How the comment begins that scratch databases have where databases have comments.
+SCRATCH_COMMENT = "Scratch database made by migkit"
 _PROC = Path("/proc")
 _NAME = re.compile(rf"{SCRATCH_PREFIX}(?:[a-z]+_)?([0-9a-f]{{6}})_(\d+)_([0-9a-f]{{6}})_[0-9a-f]{{8}}")
 _START_TIME = 19  # of what follows the name in /proc/PID/stat

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 import migkit as mk
 from migkit.clone.scratch import clone
@@ -14,6 +15,8 @@ from migkit.config import Config, DatabaseConfig
 from migkit.database import Database, connect
 from migkit.errors import CloneFailed, ConfigError
 from migkit.progress import SILENT
+from migkit.state.capture import capture
+from migkit.state.comparison import compare
 
 MIGRATION = """
 metadata = {"version": "001", "allow": ["change_data:words.v"]}
@@ -95,3 +98,20 @@ def test_an_alias_that_nobody_knows(postgresql: Database) -> None:
 def test_a_server_of_another_engine(postgresql: Database, sqlite: Database) -> None:
     with pytest.raises(CloneFailed, match="cannot be copied to a server of SQLite"):
         clone(replace(postgresql, clone_into=sqlite.engine.url), schema_only=True)
+
+
+def test_a_clone_on_the_same_server_is_identical(postgresql: Database) -> None:
+    with postgresql.engine.begin() as connection:
+        connection.execute(text("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)"))
+        connection.execute(text("INSERT INTO t VALUES (1, 'a'), (2, 'b')"))
+    with clone(postgresql) as copy:
+        comparison = compare(capture(postgresql), capture(copy))
+        assert comparison.identical
+        assert comparison.findings.empty
+
+
+def test_the_comment_of_a_database_is_captured(postgresql: Database) -> None:
+    before = capture(postgresql)
+    with postgresql.engine.begin() as connection:
+        connection.execute(text(f"COMMENT ON DATABASE {postgresql.engine.url.database} IS 'the shop'"))
+    assert not compare(before, capture(postgresql)).identical

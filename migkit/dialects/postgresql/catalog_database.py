@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from migkit.dialects.postgresql.catalog_parts import Part, Reading, Rows, not_of_extension, objects
+from migkit.ownership import SCRATCH_COMMENT
 
 _WHOLE = "'' AS schema"
 _NO_PARENT = "NULL AS parent_schema, NULL AS parent_table"
 
+# The comment that migkit itself gives to a scratch database is left out: a copy is what it is a copy of.
 _SCHEMAS = f"""
 SELECT 'schema' AS kind, {_WHOLE}, n.nspname::text AS name, {_NO_PARENT}, NULL AS definition,
        pg_get_userbyid(n.nspowner)::text AS owner, obj_description(n.oid, 'pg_namespace') AS comment
@@ -21,7 +23,9 @@ UNION ALL
 SELECT 'database', '', 'database', NULL, NULL,
        concat_ws(', ', 'encoding ' || pg_encoding_to_char(d.encoding), 'lc_collate ' || d.datcollate,
                  'lc_ctype ' || d.datctype, 'connection limit ' || nullif(d.datconnlimit, -1)),
-       pg_get_userbyid(d.datdba)::text, shobj_description(d.oid, 'pg_database')
+       pg_get_userbyid(d.datdba)::text,
+       CASE WHEN NOT starts_with(shobj_description(d.oid, 'pg_database'), '{SCRATCH_COMMENT}')
+            THEN shobj_description(d.oid, 'pg_database') END
 FROM pg_database AS d WHERE d.datname = current_database()
 ORDER BY 1, 3
 """

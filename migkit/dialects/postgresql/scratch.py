@@ -19,11 +19,10 @@ from migkit.dialects.postgresql.session import (
 from migkit.dialects.postgresql.sql import execute, literal, quote
 from migkit.dialects.postgresql.transfer import copy
 from migkit.errors import CloneFailed, PermissionMissing
-from migkit.ownership import SCRATCH_PREFIX
+from migkit.ownership import SCRATCH_COMMENT, SCRATCH_PREFIX
 
 __all__ = ["copy", "create_scratch", "drop_scratch", "ensure_database", "list_scratch", "refused", "server"]
 
-_MARK = "Scratch database made by migkit"
 # Where one can always connect to, to make and to drop other databases.
 _MAINTENANCE = ("postgres", "template1")
 
@@ -57,7 +56,7 @@ def create_scratch(home: URL | None, name: str) -> URL:
             "A scratch database needs a PostgreSQL server",
             next_step="Name one with into=… or clone_into, or install the embedded one: pip install 'migkit[embedded]'",
         )
-    comment = f"{_MARK} at {datetime.now(UTC):%Y-%m-%d %H:%M:%SZ}"
+    comment = f"{SCRATCH_COMMENT} at {datetime.now(UTC):%Y-%m-%d %H:%M:%SZ}"
     with server(home) as connection:
         try:
             options = _locale_options(connection)
@@ -126,7 +125,7 @@ def _is_ours(connection: Connection, name: str) -> bool:
     if row is None:
         return False
     # A crash between making and marking it leaves one that has only the name to be known by.
-    if not name.startswith(SCRATCH_PREFIX) and not (row[0] or "").startswith(_MARK):
+    if not name.startswith(SCRATCH_PREFIX) and not (row[0] or "").startswith(SCRATCH_COMMENT):
         raise CloneFailed("migkit did not make this database, so migkit does not drop it", where=name)
     return True
 
