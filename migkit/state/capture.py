@@ -56,7 +56,8 @@ def capture(
     db : Database
         The database.
     schemas : sequence of str, optional
-        The schemas to look at; by default those the database is configured with, else all that are not the engine's.
+        The schemas to look at; by default those that `like` looked at, else those the database is configured with,
+        else all that are not the engine's.
     like : State, optional
         An earlier state of this database. Rows are told apart by the keys it used, and rows beyond its largest keys are
         digested apart, so that rows added since do not hide whether those that were there are intact.
@@ -85,7 +86,7 @@ def capture(
     rows = rows or (like.rows if like else "exact")
     seed = seed if seed is not None else like.seed if like else 0
     try:
-        return _capture(db, schemas or db.schemas, like, rows, seed, progress, beside or _alone)
+        return _capture(db, schemas or _schemas_of(like) or db.schemas, like, rows, seed, progress, beside or _alone)
     except SQLAlchemyError as error:
         raise CaptureFailed(
             f"The capture was broken off: {db.dialect.explain_error(error)}",
@@ -94,6 +95,11 @@ def capture(
         ) from error
     finally:
         progress.close()
+
+
+def _schemas_of(like: State | None) -> tuple[str, ...] | None:
+    # Where schemas are other databases of the server, those of a copy have other names.
+    return like.schemas if like is not None and like.default_schema else None
 
 
 def _alone(_: Connection) -> AbstractContextManager[None]:
@@ -297,6 +303,7 @@ def _state(
         segments=frames.SEGMENTS.build(segments),
         unchecked=frames.UNCHECKED.build([*left_out, *catalog.unchecked, *reading.unchecked, *dump.unchecked]),
         schema_dump=dump.digest,
+        schemas=tuple(schemas) if schemas else None,
     )
 
 

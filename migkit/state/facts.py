@@ -15,6 +15,7 @@ from migkit.state.content_facts import ColumnFact, ContentComparison, ProvenRows
 from migkit.state.orphan_facts import Movements, OrphanFact, pair_orphans
 from migkit.state.renames import Contents, Renames, find_renames
 from migkit.state.schema_digest import Elsewhere, differing_statements, why_not_compared
+from migkit.state.schemas import in_common
 from migkit.state.segments import TableName, table_digests
 from migkit.state.sequences import movement
 from migkit.state.snapshot import State
@@ -89,6 +90,7 @@ def gather_facts(before: State, after: State, proven: Mapping[TableName, ProvenR
     ComparisonFacts
         The facts.
     """
+    before, after, left_out = in_common(before, after)
     old, new = _contents(before), _contents(after)
     renames = find_renames(old, new)
     content = ContentComparison(old, new, renames, proven, before.fingerprint_method == after.fingerprint_method)
@@ -112,7 +114,7 @@ def gather_facts(before: State, after: State, proven: Mapping[TableName, ProvenR
         indexes=_pairs(frames.INDEXES, before.indexes, after.indexes, renames),
         objects=tuple(_with_value(pair) for pair in _pairs(frames.OBJECTS, before.objects, after.objects, renames)),
         orphans=orphans,
-        unchecked=(*_unchecked(before, after), *content.unchecked, *exchanged),
+        unchecked=(*_unchecked(before, after), *left_out, *content.unchecked, *exchanged),
         proven=proven,
     )
     if not facts.same_schema:

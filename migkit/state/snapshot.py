@@ -54,6 +54,8 @@ class State(Drawn):
         not read in ``unchecked``, and never compare as identical.
     seed : int
         What chose the key segments of a sample.
+    schemas : tuple of str or None
+        The schemas that were looked at, where not all were to be.
     """
 
     database: str
@@ -73,6 +75,7 @@ class State(Drawn):
     schema_dump: SchemaDigest | None = field(default=None, repr=False)
     rows: RowsMode = "exact"
     seed: int = 0
+    schemas: tuple[str, ...] | None = None
 
     @property
     def total_rows(self) -> int:
@@ -109,6 +112,7 @@ class State(Drawn):
             "schema_dump": self.schema_dump and self.schema_dump.to_document(),
             "rows": self.rows,
             "seed": self.seed,
+            "schemas": None if self.schemas is None else list(self.schemas),
             "frames": {name: encode_frame(spec, getattr(self, name)) for name, spec in _FRAMES.items()},
         }
 
@@ -140,6 +144,8 @@ class State(Drawn):
                 schema_dump=SchemaDigest.from_document(document.get("schema_dump")),
                 rows=document.get("rows", "exact"),
                 seed=document.get("seed", 0),
+                # States of earlier versions do not say it.
+                schemas=None if document.get("schemas") is None else tuple(document["schemas"]),
                 **{name: decode_frame(spec, document["frames"][name]) for name, spec in _FRAMES.items()},
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -38,7 +38,7 @@ def capture(
     db : str, URL, Engine or Database
         Alias, URL, engine or database.
     schemas : sequence of str, optional
-        The schemas to look at; by default all that are not the engine's own.
+        The schemas to look at; by default those that `like` looked at, else all that are not the engine's own.
     like : State, optional
         An earlier state of this database, whose keys and key ranges are used again.
     rows : {"exact", "sample", "estimate"}, optional
