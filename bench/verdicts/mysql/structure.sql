@@ -54,8 +54,7 @@ UPDATE only_mysql SET doc = JSON_OBJECT('tags', JSON_ARRAY(7, 7)) WHERE id = 7;
 -- undo:
 RESTORE only_mysql;
 -- injury: a check is renamed
--- at: constraints only_mysql.amount_positive: removed
--- at: constraints only_mysql.amount_above_zero: added
+-- at: constraints only_mysql.amount_above_zero: renamed
 ALTER TABLE only_mysql DROP CHECK amount_positive, ADD CONSTRAINT amount_above_zero CHECK (amount > 0);
 -- undo:
 ALTER TABLE only_mysql DROP CHECK amount_above_zero, ADD CONSTRAINT amount_positive CHECK (amount > 0);

@@ -272,8 +272,7 @@ ALTER TABLE payments VALIDATE CONSTRAINT payments_small;
 -- also: indexes bookings.bookings_overlap: removed
 ALTER TABLE bookings DROP CONSTRAINT bookings_overlap;
 -- injury: a constraint is renamed
--- at: constraints payments.payments_amount: removed
--- at: constraints payments.amount_positive: added
+-- at: constraints payments.amount_positive: renamed
 ALTER TABLE payments RENAME CONSTRAINT payments_amount TO amount_positive;
 
 -- Indexes.

@@ -206,8 +206,7 @@ UPDATE sqlite_schema SET sql = replace(sql, ', ''gone''', '') WHERE name = 'kind
 PRAGMA writable_schema = ON;
 UPDATE sqlite_schema SET sql = replace(sql, 'length(name) < 100', 'length(name) <= 100') WHERE name = 'users';
 -- injury: a constraint loses its name
--- at: constraints orders.total_is_positive: removed
--- at: constraints orders.check(total >= 0): added
+-- at: constraints orders.check(total >= 0): renamed
 PRAGMA writable_schema = ON;
 UPDATE sqlite_schema SET sql = replace(sql, 'CONSTRAINT total_is_positive ', '') WHERE name = 'orders';
 -- injury: a generated column computes something else
