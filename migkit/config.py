@@ -31,11 +31,11 @@ class DatabaseConfig(_Section):
     clones and empty copies are made on: an alias, ``embedded``, a URL or ``env:NAME``.
     """
 
-    url: str
-    password: str | None = None
+    url: str = Field(repr=False)
+    password: str | None = Field(default=None, repr=False)
     protected: bool = False
     schemas: tuple[str, ...] | None = None
-    clone_into: str | None = None
+    clone_into: str | None = Field(default=None, repr=False)
 
 
 class MigrationsConfig(_Section):

@@ -198,8 +198,13 @@ def _clone_server(entry: DatabaseConfig, alias: str | None, config: Config) -> U
     """Return where clones go: the URL that an alias or the environment stands for."""
     if entry.clone_into is None or entry.clone_into.partition(":")[0] == "embedded":
         return entry.clone_into
-    asked = _resolve(entry.clone_into, alias or "")
-    return _parse(asked) if "://" in asked else _url_of(config.database(asked), asked)
+    try:
+        asked = _resolve(entry.clone_into, alias or "")
+        url = _parse(asked) if "://" in asked else _url_of(config.database(asked), asked)
+    except ConfigError:  # It is told to who makes a clone; all others do without.
+        return entry.clone_into
+    register_secrets(url)
+    return url
 
 
 def _protection(url: URL, config: Config) -> tuple[DatabaseConfig, str | None]:

@@ -53,19 +53,31 @@ def drop_leftovers(databases: Collection[Database], needed: str) -> Iterator[Lef
     Leftover
         One per scratch database whose process is gone or not known.
     """
+    trouble_at: list[Exception] = []
     for dialect, home in _homes(databases).values():
-        for name in dialect.list_scratch(home):
+        for name in _listed(dialect, home, trouble_at):
             owner = owner_of(name)
             if owner is not Owner.ALIVE and name not in needed:
                 trouble = _drop(dialect, dialect.stage_url(home, name)) if owner is Owner.GONE else None
                 yield Leftover(name, f"{dialect.label} {mask_url(home)}", trouble, owner is Owner.GONE)
+    # One server that cannot be looked at must not keep those of the others.
+    if trouble_at:
+        raise trouble_at[0]
+
+
+def _listed(dialect: Dialect, home: URL, trouble: list[Exception]) -> list[str]:
+    try:
+        return dialect.list_scratch(home)
+    except (MigkitError, SQLAlchemyError, OSError) as error:
+        trouble.append(error)
+        return []
 
 
 def _homes(databases: Collection[Database]) -> dict[str, tuple[Dialect, URL]]:
     homes: dict[str, tuple[Dialect, URL]] = {}
     for db in databases:
         for url in (db.engine.url, db.clone_into):
-            if isinstance(url, URL):
+            if isinstance(url, URL) and url.get_backend_name() == db.engine.url.get_backend_name():
                 homes[_server(db.dialect, url)] = db.dialect, url
     for backend, dialect in known_dialects().items():
         if dialect.scratch_home == "file":

@@ -32,6 +32,7 @@ from migkit.display.lines import (
 from migkit.display.units import count, duration, plural, signed
 
 PASSED_IN_PART = "passed as far as rows were read: nothing in them was lost or damaged"
+PASSED_WHERE_BOTH_LOOKED = "passed in the schemas that both states looked at: nothing in them was lost or damaged"
 
 # Characters of a value that a card begins to look at; its tables show fewer.
 _LONGEST_SHOWN = 1_000
@@ -120,9 +121,12 @@ def _comparison_verdict(comparison: Any) -> tuple[str, str]:
     if comparison.identical:
         return GOOD, "identical"
     if comparison.passed:
-        partly = comparison.columns["content"].isin(["not read", "sampled"]).any()
         # A sign that says more than was read would be taken for a proof.
-        return (WARN, PASSED_IN_PART) if partly else (GOOD, "passed: nothing was lost or damaged")
+        if not comparison.facts.same_scope:
+            return WARN, PASSED_WHERE_BOTH_LOOKED
+        if comparison.columns["content"].isin(["not read", "sampled"]).any():
+            return WARN, PASSED_IN_PART
+        return GOOD, "passed: nothing was lost or damaged"
     return BAD, f"failed: {comparison.errors[0]}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import selectors
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from migkit.dialects.workloads import ClientError, PolledClient
@@ -66,6 +67,7 @@ class PolledGenerator(Generator):
         super().__init__(*arguments)
         self._poller = Poller()
         self._numbers: dict[Seat, int] = {}
+        self._gone: dict[Seat, ClientError] = {}
         self._idle: list[Seat] = []
         for seat in self.seats:
             self._welcome(seat)
@@ -121,8 +123,9 @@ class PolledGenerator(Generator):
         try:
             seat.client.receive()  # type: ignore[attr-defined]
         except Exception as error:
-            self.trouble = seat.client.explain(error)
+            self.trouble = replace(seat.client.explain(error), lost=True)
             # It stays where it is: an application, too, notices by the next request, which fails.
+            self._gone[seat] = self.trouble
             self._poller.remove(self._numbers.pop(seat))
 
     def _next(self, seat: Seat, now: float) -> None:
@@ -138,6 +141,9 @@ class PolledGenerator(Generator):
         number = self.pick()
         script = self.scripts[number]
         seat.entry, seat.step, seat.due = number, 0, due
+        if seat in self._gone:
+            self._unprepared(seat, self._gone.pop(seat))
+            return
         if script.single is None:
             seat.values = script.several()
             self._send_step(seat)
@@ -163,7 +169,7 @@ class PolledGenerator(Generator):
             self._fail(seat, error)
 
     def _unprepared(self, seat: Seat, error: ClientError) -> None:
-        """Count a request whose statement could not be prepared; the schema may have changed again since."""
+        """Count a request that could not even be sent; the schema may have changed again since."""
         self.count_failure(seat, error)
         self.recover(seat, error)
         self._after_failure(seat)

@@ -124,7 +124,7 @@ def _capture(
         dump.beside(sessions[0], schemas),
     ):
         catalog = without_bookkeeping(dialect.read_catalog(sessions[0], schemas))
-        plans = plan_tables(dialect, sessions[0], catalog, like)
+        plans = plan_tables(dialect, sessions[0], catalog, like, reads_rows=rows != "estimate")
         samples = sampled(dialect, sessions[0], plans, rows, seed, like)
         reading = _Reading(dialect, catalog, samples, progress, db.name)
         reading.run(sessions)

@@ -36,6 +36,7 @@ class ComparisonFacts:
     unchecked: tuple[Row, ...] = ()
     proven: Mapping[TableName, ProvenRows] = field(default_factory=dict)
     elsewhere: tuple[Elsewhere, ...] = ()
+    same_scope: bool = True
 
     def label(self, table: TableName) -> str:
         """Name a table for people: qualified only outside the default schema."""
@@ -45,7 +46,8 @@ class ComparisonFacts:
     def identical(self) -> bool:
         """Whether nothing differs; advanced sequences aside."""
         return (
-            not self.elsewhere
+            self.same_scope
+            and not self.elsewhere
             and self.same_schema
             and all(not fact.rows_diff and fact.content == "intact" for fact in self.tables)
             and all(fact.content == "intact" for fact in self.columns)
@@ -114,6 +116,7 @@ def gather_facts(before: State, after: State, proven: Mapping[TableName, ProvenR
         indexes=_pairs(frames.INDEXES, before.indexes, after.indexes, renames),
         objects=tuple(_with_value(pair) for pair in _pairs(frames.OBJECTS, before.objects, after.objects, renames)),
         orphans=orphans,
+        same_scope=not left_out,
         unchecked=(*_unchecked(before, after), *left_out, *content.unchecked, *exchanged),
         proven=proven,
     )

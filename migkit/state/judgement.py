@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from migkit.allowances import Allowance
 from migkit.findings import Finding, Rule
@@ -135,6 +135,7 @@ def _column_changed(facts: ComparisonFacts, table: TableFact) -> bool:
 def _columns(facts: ComparisonFacts, declared: Declarations) -> Iterator[Finding]:
     gone = {fact.name for fact in facts.tables if fact.change == "removed"}
     tables = {fact.name: fact for fact in facts.tables}
+    told = _with_undeclared_changes(facts, declared)
     for fact in facts.columns:
         if fact.table in gone or fact.table not in tables:
             continue
@@ -146,15 +147,14 @@ def _columns(facts: ComparisonFacts, declared: Declarations) -> Iterator[Finding
         if fact.renamed_from:
             old = f"{facts.label(fact.table)}.{fact.renamed_from}"
             yield rules.RENAMED.finding(where, f"Column {old} was renamed to {fact.column}")
-        yield from _column_content(facts, fact, where, tables[fact.table], declared)
+        yield from _column_content(fact, where, tables[fact.table], facts.label(fact.table), told, declared)
         yield from _column_definition(fact, where)
 
 
-def _change_is_told(facts: ComparisonFacts, table: TableFact, declared: Declarations) -> bool:
-    """Tell whether a change of another column fails the verdict; then the columns beside it need no words of theirs."""
-    label = facts.label(table.name)
-    others = (fact for fact in facts.columns if fact.table == table.name and fact.content == "changed")
-    return not (table.pair.before or {}).get("key") and not all(_is_declared(fact, label, declared) for fact in others)
+def _with_undeclared_changes(facts: ComparisonFacts, declared: Declarations) -> set[tuple[str, str]]:
+    """Return the tables of which a changed column fails the verdict; those beside it need no words of theirs."""
+    changed = [fact for fact in facts.columns if fact.content == "changed"]
+    return {fact.table for fact in changed if not _is_declared(fact, facts.label(fact.table), declared)}
 
 
 def _is_declared(fact: ColumnFact, table: str, declared: Declarations) -> bool:
@@ -187,9 +187,8 @@ def _columns_of_views(facts: ComparisonFacts, declared: Declarations) -> Iterato
 
 
 def _column_content(
-    facts: ComparisonFacts, fact: ColumnFact, where: str, of: TableFact, declared: Declarations
+    fact: ColumnFact, where: str, of: TableFact, table: str, told: Collection[tuple[str, str]], declared: Declarations
 ) -> Iterator[Finding]:
-    table = facts.label(fact.table)
     place = f" ({fact.where})" if fact.where else ""
     place += f", such as {', '.join(fact.sample_keys)}" if fact.sample_keys else ""
     if fact.content == "changed":
@@ -200,12 +199,12 @@ def _column_content(
             by = f" with {type_change}" if type_change else ""
             yield rule.finding(where, f"{how_many}{where} changed{by}{place}".strip())
     elif fact.content == "unproven" and not declared.covers("change_data", where, f"{table}.*"):
-        if _change_is_told(facts, of, declared):
+        has_key = (of.pair.before or {}).get("key")
+        if not has_key and fact.table in told:
             return
         came = f"Rows came or went among those of {where}; the others were not compared{place}"
         # Rows without a key are told apart by all of their columns.
         others = f"{where} was not compared: {table} has no key, and other columns or values than before"
-        has_key = (of.pair.before or {}).get("key")
         yield rules.CONTENT_UNPROVEN.finding(where, came if has_key or of.rows_diff else others)
     elif fact.content == "not compared":
         yield rules.NOT_COMPARED.finding(where, f"The content of {where} was not compared")

@@ -10,6 +10,7 @@ from migkit import frames
 from migkit.dialects.base import Row
 from migkit.state.changes import Pair, pair_rows
 from migkit.state.content_facts import ColumnFact, ProvenRows, TableFact
+from migkit.state.plan import WITHOUT_OWN_CONTENT
 from migkit.state.renames import Renames, tokens
 from migkit.state.segments import TableName
 from migkit.state.snapshot import State
@@ -78,6 +79,8 @@ class Movements:
                 continue
             child_went, child_came = self._moved((one.key[0], one.key[1]), set(one.columns))
             parents = [self._moved(name, self._led_to(one, name)) for name in self._named(one.referenced)]
+            # Of a parent that the states do not hold, anything may have happened.
+            parents = parents or [(True, True)]
             repaired = child_went or any(came for _, came in parents)
             made = child_came or any(went for went, _ in parents)
             if repaired and made:
@@ -103,7 +106,8 @@ class Movements:
         """Tell whether values of some columns may have gone, and whether others may have come."""
         fact = next((fact for fact in self.tables if fact.name == table), None)
         contents = [one.content for one in self.columns if one.table == table and one.column in columns]
-        if fact is None or fact.rows_diff is None or not contents or not set(contents) <= set(_SAME_VALUES):
+        unread = fact is not None and (fact.pair.after or fact.pair.before or {}).get("kind") in WITHOUT_OWN_CONTENT
+        if fact is None or unread or fact.rows_diff is None or not contents or not set(contents) <= set(_SAME_VALUES):
             return True, True
         proven = self.proven.get(table, ProvenRows(0, 0, {}))
         return proven.removed > 0 or fact.rows_diff < 0, proven.added > 0 or fact.rows_diff > 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from migkit.dialects.base import Row
 from migkit.framing import FrameSpec
@@ -20,8 +21,9 @@ _COMMON = {
     "objects": ("parent", "definition"),
     "orphans": ("columns", "referenced"),
 }
-# Of these, another name is a loss: statements call them by it.
-_CALLED_BY_NAME = frozenset({"objects"})
+# Of these, another name alone is a renaming. Objects are called by their names; and which foreign key orphans belong to
+# is only told by its name.
+_RENAMED = frozenset({"constraints", "indexes"})
 # What servers call a constraint that nobody named, after the table.
 _GENERATED = re.compile(r"_(ibfk|chk)_\d+")
 _SHORTENED = "…"
@@ -75,13 +77,18 @@ def find_pairs(spec: FrameSpec, old: Rows, new: Rows, renames: Renames) -> dict[
         The present key of each of `old` that has one. Things that differ in definition are never paired.
     """
     found: dict[Key, Key] = {}
-    for test in _tests(spec):
+    tests = _tests(spec)
+    # Things of one table, or of one kind, are looked at together: there may be thousands of others.
+    free: dict[Key, list[Key]] = defaultdict(list)
+    for key in sorted(new) if tests else ():
+        free[key[:-1]].append(key)
+    for test in tests:
         for key in sorted(old.keys() - found.keys()):
-            taken = set(found.values())
-            candidates = _candidates(spec, key, old[key], {one: new[one] for one in new if one not in taken}, renames)
+            candidates = _candidates(spec, old[key], free[key[:-1]], new, renames)
             match = next((one for one in candidates if test(spec, old[key], new[one], renames)), None)
             if match is not None:
                 found[key] = match
+                free[key[:-1]].remove(match)
     return found
 
 
@@ -89,15 +96,13 @@ def _tests(spec: FrameSpec) -> tuple[Callable[[FrameSpec, Row, Row, Renames], bo
     """Return what a new name has to be, first what is more certain."""
     if spec.name not in _COMMON:
         return ()
-    return (follows,) if spec.name in _CALLED_BY_NAME else (follows, _any_name)
+    return (follows, _any_name) if spec.name in _RENAMED else (follows,)
 
 
-def _candidates(spec: FrameSpec, key: Key, row: Row, new: Rows, renames: Renames) -> Iterator[Key]:
-    for other in sorted(new):
+def _candidates(spec: FrameSpec, row: Row, among: Iterable[Key], new: Rows, renames: Renames) -> Iterator[Key]:
+    for other in among:
         table = owner(spec, new[other])
-        if other[:-1] == key[:-1] and all(
-            alike(spec, fact, table, row[fact], new[other][fact], renames) for fact in _COMMON[spec.name]
-        ):
+        if all(alike(spec, fact, table, row[fact], new[other][fact], renames) for fact in _COMMON[spec.name]):
             yield other
 
 
@@ -109,7 +114,7 @@ def follows(spec: FrameSpec, before: Row, after: Row, renames: Renames) -> bool:
         return False
     if renames.explains(table, before[name], after[name]) or _SHORTENED in before[name]:
         return True
-    follow: Callable[[str, str, str, str], bool] = _says_table if spec.name in _CALLED_BY_NAME else _is_generated
+    follow: Callable[[str, str, str, str], bool] = _says_table if spec.name == "objects" else _is_generated
     return any(follow(before[name], after[name], old[1], new[1]) for old, new in renames.tables.items())
 
 

@@ -48,7 +48,9 @@ def without_bookkeeping(catalog: Catalog) -> Catalog:
     )
 
 
-def plan_tables(dialect: Dialect, connection: Connection, catalog: Catalog, like: State | None) -> list[PlannedTable]:
+def plan_tables(
+    dialect: Dialect, connection: Connection, catalog: Catalog, like: State | None, *, reads_rows: bool = True
+) -> list[PlannedTable]:
     """Plan the reading of every table that has rows of its own."""
     columns: dict[tuple[str, str], list[Row]] = {}
     for row in catalog.columns:
@@ -64,37 +66,27 @@ def plan_tables(dialect: Dialect, connection: Connection, catalog: Catalog, like
             schema=name[0],
             table=name[1],
             columns=tuple((row["column"], row["content_type"]) for row in ordered if row.get("content_type")),
-            key=_key(dialect, connection, name, tuple(table["key"] or ()), earlier.key(name, ordered)),
+            key=tuple(table["key"] or ()),
             pages=table.get("pages"),
             kind=table["kind"],
         )
+        key = earlier.key(name, ordered)
+        is_asked = reads_rows and key not in (None, (), content.key)
+        if key is not None and (not is_asked or _tells_apart(dialect, connection, content, key)):
+            content = replace(content, key=key)
         plans.append(_with_segments(dialect, connection, content, earlier))
     return plans
 
 
-def _key(
-    dialect: Dialect,
-    connection: Connection,
-    name: tuple[str, str],
-    own: tuple[str, ...],
-    earlier: tuple[str, ...] | None,
-) -> tuple[str, ...]:
-    """Return by what rows are told apart: by the earlier key as long as it still does, else by the table's own."""
-    if earlier is None or earlier == own:
-        return own
-    return earlier if not earlier or _tells_apart(dialect, connection, name, earlier) else own
-
-
-def _tells_apart(dialect: Dialect, connection: Connection, name: tuple[str, str], key: tuple[str, ...]) -> bool:
+def _tells_apart(dialect: Dialect, connection: Connection, content: TableContent, key: tuple[str, ...]) -> bool:
     """Ask whether columns that nothing keeps unique any more are so nevertheless, and hold no NULL."""
-    table, columns = dialect.quote(*filter(None, name)), [dialect.quote(column) for column in key]
-    without = f"SELECT 1 FROM {table} WHERE {' OR '.join(f'{column} IS NULL' for column in columns)} LIMIT 1"
-    twice = f"SELECT 1 FROM {table} GROUP BY {', '.join(columns)} HAVING count(*) > 1 LIMIT 1"
+    table = dialect.quote(*filter(None, (content.schema, content.table)))
+    nulls = " OR ".join(f"{dialect.quote(column)} IS NULL" for column in key)
     try:
         with dialect.one_reading(connection):
-            return all(
-                not connection.exec_driver_sql(sql, execution_options=_VERBATIM).all() for sql in (without, twice)
-            )
+            without = f"SELECT 1 FROM {table} WHERE {nulls} LIMIT 1"
+            found = connection.exec_driver_sql(without, execution_options=_VERBATIM).first()
+            return found is None and not dialect.has_repeated_key(connection, replace(content, key=key))
     except SQLAlchemyError as error:
         if dialect.is_permission_error(error):  # It is told of the table as soon as its rows are read.
             return True

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from migkit import frames
 from migkit.dialects.base import Row
+from migkit.errors import NotComparable
 from migkit.framing import plain
 from migkit.state.snapshot import State
 
@@ -30,6 +32,11 @@ def in_common(before: State, after: State) -> tuple[State, State, list[Row]]:
     tuple of (State, State, list of rows)
         The states, without what the other did not look at; and the schemas left out, as rows of
         :data:`migkit.frames.UNCHECKED`.
+
+    Raises
+    ------
+    NotComparable
+        If nothing is left of what they hold.
     """
     if before.schemas == after.schemas:
         return before, after, []
@@ -39,7 +46,14 @@ def in_common(before: State, after: State) -> tuple[State, State, list[Row]]:
         **dict.fromkeys(only_after, f"only the later state looked at it ({after.database})"),
     }
     unchecked = [{"what": f"schema {name}", "why": why[name]} for name in sorted(why)]
-    return _without(before, only_before), _without(after, only_after), unchecked
+    left, right = _without(before, only_before), _without(after, only_after)
+    if left.tables.empty and right.tables.empty and not (before.tables.empty and after.tables.empty):
+        raise NotComparable(
+            "The two states looked at different schemas, and have no table in common",
+            where=f"{before.database}, {after.database}",
+            next_step="Capture both of the same schemas.",
+        )
+    return left, right, unchecked
 
 
 def _not_of(state: State, other: State) -> set[str]:
@@ -68,7 +82,7 @@ def _without(state: State, schemas: set[str]) -> State:
         (kind == "schema" and name in schemas) or (kind == "grant" and name.startswith(rights))
         for kind, name in zip(plain(objects["kind"]), plain(objects["name"]), strict=True)
     ]
-    reduced["objects"] = objects[[not one for one in about]]
+    reduced["objects"] = objects.loc[~np.array(about, dtype=np.bool_)]
     return replace(state, **reduced)
 
 

@@ -91,8 +91,10 @@ def test_the_embedded_server_can_be_named(postgresql: Database) -> None:
 
 
 def test_an_alias_that_nobody_knows(postgresql: Database) -> None:
-    with pytest.raises(ConfigError, match="word"):
-        connect("words", config=configured(postgresql, "word"))
+    with connect("words", config=configured(postgresql, "nowhere")) as db:
+        assert mk.capture(db, progress=SILENT).total_rows == 0
+        with pytest.raises(ConfigError, match="nowhere"):
+            clone(db, schema_only=True)
 
 
 def test_a_server_of_another_engine(postgresql: Database, sqlite: Database) -> None:

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from migkit.database import Database
+from migkit.errors import NotComparable
 from migkit.state.capture import capture
 from migkit.state.comparison import compare
 from migkit.state.snapshot import State, load_state
@@ -77,3 +78,24 @@ def test_a_schema_that_is_gone_is_lost(two: Database) -> None:
     execute(two, "DROP SCHEMA s2 CASCADE")
     found = compare(before, capture(two, like=before)).findings
     assert "s2.u" in set(found.loc[found["id"] == "table-lost", "where"])
+
+
+def test_states_of_other_schemas_have_nothing_to_compare(postgresql: Database) -> None:
+    with postgresql.engine.begin() as connection:
+        for schema in ("a", "b"):
+            connection.exec_driver_sql(f"CREATE SCHEMA {schema}")
+            connection.exec_driver_sql(f"CREATE TABLE {schema}.t (id int PRIMARY KEY)")
+    one, other = (capture(postgresql, schemas=[schema]) for schema in ("a", "b"))
+    with pytest.raises(NotComparable, match="no table in common"):
+        compare(one, other)
+
+
+def test_what_only_one_looked_at_is_never_identical(postgresql: Database) -> None:
+    with postgresql.engine.begin() as connection:
+        connection.exec_driver_sql("CREATE SCHEMA a")
+        for name in ("a.t", "t"):
+            connection.exec_driver_sql(f"CREATE TABLE {name} (id int PRIMARY KEY)")
+    comparison = compare(capture(postgresql), capture(postgresql, schemas=["public"]))
+    assert comparison.passed
+    assert not comparison.identical
+    assert "passed in the schemas that both states looked at" in str(comparison)
